@@ -1,0 +1,4 @@
+//! The host command line.
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The enclave image.
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! The enclave manifest: parse, resolve, compile, explain.
+#![forbid(unsafe_code)]

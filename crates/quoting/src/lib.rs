@@ -1,0 +1,2 @@
+//! The emulator's quoting service: emulated PKI, ECDSA quotes and collateral.
+#![forbid(unsafe_code)]
