@@ -1,21 +1,53 @@
 //! `cargo xtask image`: builds `target/image/casemate-enclave` and checks it.
 
 mod build;
+mod check;
 
-use anyhow::Result;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
 
 /// Options of `cargo xtask image`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only build; skip the disassembly check
+    /// Build without the disassembly check; the result must not be shipped
     #[arg(long)]
     no_check: bool,
+    /// Check this file instead of building one
+    #[arg(long, value_name = "FILE", conflicts_with = "no_check")]
+    check: Option<PathBuf>,
 }
 
 /// Builds the image, then checks it unless told not to.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if let Some(file) = &args.check {
+        return check_file(file);
+    }
     let image = build::build()?;
-    println!("{}", image.display());
-    let _ = args.no_check;
+    if args.no_check {
+        println!("image {} built, not checked", image.display());
+        return Ok(());
+    }
+    check_file(&image)
+}
+
+fn check_file(path: &Path) -> Result<()> {
+    let file = fs::read(path).with_context(|| format!("read {}", path.display()))?;
+    let report = check::check(&file)?;
+    for violation in &report.violations {
+        println!("{violation}");
+    }
+    let count = report.violations.len();
+    if count != 0 {
+        bail!("image {}: {count} violations", path.display());
+    }
+    println!(
+        "image {}: {} KiB measured, {} instructions and {} ENCLU sites checked",
+        path.display(),
+        report.measured_bytes.div_ceil(1024),
+        report.instructions,
+        report.sites
+    );
     Ok(())
 }
