@@ -1,0 +1,1 @@
+//! Assembly of the enclave: entry, exit, exceptions, leaves.
