@@ -4,7 +4,8 @@
 //! 0  magic    8 bytes "CSMBOOT1"
 //! 8  argc     u32
 //! 12 envc     u32
-//! 16 strings  argc arguments, envc NAME=VALUE pairs, the working directory: each ends in NUL
+//! 16 strings  argc arguments, envc NAME=VALUE pairs, the working directory, the host path of the
+//!             tree file: each ends in NUL
 //! ```
 
 use alloc::vec::Vec;
@@ -34,6 +35,9 @@ pub struct Boot {
     pub env: Vec<Vec<u8>>,
     /// Working directory on the host.
     pub cwd: Vec<u8>,
+    /// Host path of the file with the trusted files' leaf hashes; empty: there is none, and the
+    /// hashes are made anew by reading each file.
+    pub trees: Vec<u8>,
 }
 
 impl Boot {
@@ -48,7 +52,7 @@ impl Boot {
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&count(self.args.len())?.to_le_bytes());
         out.extend_from_slice(&count(self.env.len())?.to_le_bytes());
-        for string in self.args.iter().chain(&self.env).chain(core::iter::once(&self.cwd)) {
+        for string in self.args.iter().chain(&self.env).chain([&self.cwd, &self.trees]) {
             if string.contains(&0) {
                 return Err(Malformed { reason: "a string holds a NUL byte" });
             }
@@ -80,12 +84,13 @@ impl Boot {
             return Err(Malformed { reason: "last string is not terminated" });
         };
         let mut strings: Vec<Vec<u8>> = body.split(|&b| b == 0).map(<[u8]>::to_vec).collect();
-        if argc.checked_add(envc).and_then(|n| n.checked_add(1)) != Some(strings.len()) {
+        if argc.checked_add(envc).and_then(|n| n.checked_add(2)) != Some(strings.len()) {
             return Err(Malformed { reason: "string count does not fit the header" });
         }
+        let trees = strings.pop().unwrap_or_default();
         let cwd = strings.pop().unwrap_or_default();
         let env = strings.split_off(argc);
-        Ok(Self { args: strings, env, cwd })
+        Ok(Self { args: strings, env, cwd, trees })
     }
 }
 
@@ -100,6 +105,7 @@ mod tests {
             args: vec![b"sh".to_vec(), b"".to_vec(), b"-c".to_vec()],
             env: vec![b"A=1".to_vec()],
             cwd: b"/tmp".to_vec(),
+            trees: b"/etc/casemate/manifest.trees".to_vec(),
         }
     }
 
