@@ -1,5 +1,5 @@
 //! RSA-3072: keys of one kind only, signatures and the quotients SIGSTRUCT carries.
-#![allow(missing_docs, reason = "a test")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
 use std::sync::LazyLock;
 

@@ -1,5 +1,5 @@
 //! Every primitive against the vectors of its standard.
-#![allow(missing_docs, reason = "a test")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
 use crypto::{
     Error, Secret, Sha256, cmac, ct_eq, ecdsa_p256, hkdf_sha256, hmac_sha256, sha256, sha384,
