@@ -43,3 +43,12 @@ pub trait Kernel: Sync {
     /// Looks at pending signals: the host hinted that there is something to do.
     fn event(&self, context: &mut Context);
 }
+
+/// Names the library OS of an image: `kernel_of_the_image!(&KERNEL)` in the image crate, once.
+#[macro_export]
+macro_rules! kernel_of_the_image {
+    ($kernel:expr) => {
+        #[unsafe(no_mangle)]
+        static CASEMATE_KERNEL: &'static dyn $crate::kernel::Kernel = $kernel;
+    };
+}
