@@ -1,7 +1,7 @@
 //! SIGSTRUCT: the enclave's certificate, made by its signer.
 
 use crate::layout::{Field, Place, structure};
-use crate::{Attributes, CetAttributes, Malformed, Miscselect, Mrenclave};
+use crate::{Attributes, CetAttributes, Malformed, Miscselect, Mrenclave, Mrsigner};
 
 /// The first constant of a SIGSTRUCT, as it lies in memory.
 const HEADER: [u8; 16] = [6, 0, 0, 0, 0xe1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0];
@@ -67,6 +67,11 @@ structure! {
 const SIGNED_SIZE: usize = 256;
 
 impl Sigstruct {
+    /// Returns MRSIGNER: SHA-256 of MODULUS as it is stored.
+    pub fn mrsigner(&self) -> Mrsigner {
+        Mrsigner(crypto::sha256(&self.modulus))
+    }
+
     /// Returns the bytes the signature covers: offsets 0..128 and 900..1028.
     pub fn signed_bytes(&self) -> [u8; SIGNED_SIZE] {
         let image = self.to_bytes();
