@@ -3,13 +3,15 @@
 mod build;
 mod check;
 
+pub(crate) use build::TARGET;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
 /// Options of `cargo xtask image`.
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 pub(crate) struct Args {
     /// Build without the disassembly check; the result must not be shipped
     #[arg(long)]
@@ -24,12 +26,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if let Some(file) = &args.check {
         return check_file(file);
     }
-    let image = build::build()?;
     if args.no_check {
-        println!("image {} built, not checked", image.display());
+        println!("image {} built, not checked", build::build()?.display());
         return Ok(());
     }
-    check_file(&image)
+    build_and_check().map(drop)
+}
+
+/// Builds and checks the image and returns its path.
+pub(crate) fn build_and_check() -> Result<PathBuf> {
+    let image = build::build()?;
+    check_file(&image)?;
+    Ok(image)
 }
 
 fn check_file(path: &Path) -> Result<()> {

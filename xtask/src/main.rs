@@ -9,8 +9,15 @@
     reason = "a developer tool: it prints, starts programs and reads the clock"
 )]
 
+mod bench;
+mod demo;
+mod e2e;
 mod image;
 mod process;
+mod stage;
+mod suites;
+mod tcb;
+mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
@@ -27,13 +34,31 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Build everything and run the main job
+    Demo,
+    /// Measure against native runs
+    Bench(bench::Args),
     /// Build the enclave image and check its instructions and relocations
     Image(image::Args),
+    /// Run all checks and tests, or the named suites
+    Test(suites::Args),
+    /// Run exactly what CI runs: all suites
+    Ci,
+    /// Check the house rules
+    Tidy(tidy::Args),
+    /// Count what is linked into the enclave image
+    Tcb,
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
+        Task::Demo => demo::run(),
+        Task::Bench(args) => bench::run(&args),
         Task::Image(args) => image::run(&args),
+        Task::Test(args) => suites::run(&args),
+        Task::Ci => suites::run(&suites::Args::default()),
+        Task::Tidy(args) => tidy::run(&args),
+        Task::Tcb => tcb::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,7 +13,8 @@ use anyhow::{Context, Result, bail};
 use crate::process;
 use crate::workspace;
 
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// The target triple of the image.
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
 const PROFILE: &str = "enclave";
 const BINARY: &str = "casemate-enclave";
 

@@ -1,0 +1,109 @@
+//! The rows: what is measured, and what it must be.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use serde::Serialize;
+
+use crate::stage;
+
+/// Measures once; the argument is the transition cost in cycles, which a native probe ignores.
+pub(super) type Probe = Box<dyn FnMut(u32) -> Result<Sample>>;
+
+/// One measurement of a row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sample {
+    /// In the unit of the row.
+    pub(super) value: f64,
+    /// Enclave exits per operation, where they were counted.
+    pub(super) exits: Option<f64>,
+}
+
+/// A line of the table.
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) unit: &'static str,
+    pub(super) better: Better,
+    pub(super) target: Target,
+    /// What ours is compared with; a row with an absolute target may have none.
+    pub(super) native: Option<Probe>,
+    pub(super) ours: Probe,
+}
+
+/// Which direction is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Better {
+    /// Time per operation, memory.
+    Less,
+    /// Operations per second.
+    #[allow(dead_code, reason = "for throughput rows, which need servers in the enclave")]
+    More,
+}
+
+/// What a row must be, at transition cost 0.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Target {
+    /// At most (or for [`Better::More`] at least) this many times native.
+    #[allow(dead_code, reason = "for rows that call into the enclave")]
+    TimesNative(f64),
+    /// At most (or at least) this, in the unit of the row.
+    Absolute(f64),
+    /// Shown, not judged.
+    #[allow(dead_code, reason = "for rows that the design only reports")]
+    Reported,
+}
+
+/// The rows of `cargo xtask bench runtime`.
+pub(super) fn runtime() -> Result<Vec<Row>> {
+    let casemate = stage::stage()?.join("casemate");
+    Ok(vec![Row {
+        name: "start of a static /bin/true",
+        unit: "ms",
+        better: Better::Less,
+        target: Target::Absolute(5.0),
+        native: Some(native_start(&["/bin/busybox", "true"])),
+        ours: enclave_start(casemate, &["/bin/busybox", "true"]),
+    }])
+}
+
+/// Milliseconds from starting a program to its end.
+fn native_start(program: &'static [&'static str]) -> Probe {
+    Box::new(move |_| milliseconds(Command::new(program[0]).args(&program[1..])))
+}
+
+/// The same in an enclave.
+fn enclave_start(casemate: PathBuf, program: &'static [&'static str]) -> Probe {
+    Box::new(move |cycles| milliseconds(enclave(&casemate, cycles).arg("--").args(program.iter())))
+}
+
+fn enclave(casemate: &Path, cycles: u32) -> Command {
+    let mut command = Command::new(casemate);
+    command.args(["run", "--dev"]).arg(format!("--emu-transition-cycles={cycles}"));
+    command
+}
+
+fn milliseconds(command: &mut Command) -> Result<Sample> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let start = Instant::now();
+    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
+    let value = start.elapsed().as_secs_f64() * 1e3;
+    ensure!(status.success(), "{command:?}: {status}");
+    Ok(Sample { value, exits: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_programs_and_refuses_failing_ones() {
+        let sample = native_start(&["sleep", "0.02"])(0).unwrap();
+        assert!(sample.value >= 20.0, "{sample:?}");
+        assert!(native_start(&["false"])(0).is_err());
+        assert!(native_start(&["/nonexistent"])(0).is_err());
+    }
+}
