@@ -1,2 +1,7 @@
 //! User-space SGX emulator: ENCLS and ENCLU leaves, EPCM, measurement, faults.
-#![allow(unsafe_code, reason = "one of the three crates that may hold unsafe code; see ARCHITECTURE.md")]
+#![allow(
+    unsafe_code,
+    reason = "one of the three crates that may hold unsafe code; see ARCHITECTURE.md"
+)]
+
+pub mod model;
