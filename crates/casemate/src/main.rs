@@ -1,4 +1,46 @@
-//! The host command line.
+//! The host command line. Each verb has a module; this file only parses and dispatches.
+//!
+//! A verb is a `clap` argument structure with `run(self) -> anyhow::Result<Exit>`. Verbs print what
+//! they were asked for on standard output and everything else on standard error.
 #![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, reason = "printing is what a command line is for")]
 
-fn main() {}
+mod exit;
+mod files;
+mod inspect;
+mod sign;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::Exit;
+
+/// Runs unmodified programs in SGX enclaves, and makes and checks what that needs.
+#[derive(Debug, Parser)]
+#[command(name = "casemate", version, after_help = exit::HELP)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Inspect(inspect::Args),
+    Sign(Box<sign::Args>),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().verb {
+        Verb::Inspect(args) => args.run(),
+        Verb::Sign(args) => args.run(),
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("casemate: {error:#}");
+            Exit::Failed.into()
+        }
+    }
+}

@@ -23,13 +23,6 @@ const KNOWN: &[KnownSigner] = &[
     },
     KnownSigner {
         mrsigner: Mrsigner(hex(
-            b"b69530b0b6ed7dbf61caf1619085b8c86a603447f10f62f2fd17778c1afe0619",
-        )),
-        name: "test signing key of Intel SGX SDK samples (as in sgx-step)",
-        key_is_public: true,
-    },
-    KnownSigner {
-        mrsigner: Mrsigner(hex(
             b"8c4f5775d796503e96137f77c68a829a0056ac8ded70140b081b094490c57bff",
         )),
         name: "Intel, SGX quoting and quote-verification enclaves",
