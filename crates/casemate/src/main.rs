@@ -8,6 +8,7 @@
 mod exit;
 mod files;
 mod inspect;
+mod quote;
 mod sign;
 mod text;
 
@@ -28,12 +29,14 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Inspect(inspect::Args),
+    Quote(quote::Args),
     Sign(Box<sign::Args>),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Inspect(args) => args.run(),
+        Verb::Quote(args) => args.run(),
         Verb::Sign(args) => args.run(),
     };
     match outcome {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use sgx_types::Mrenclave;
 
+use crate::condition::UnknownCondition;
+
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -49,5 +51,14 @@ pub enum Error {
         path: PathBuf,
         /// What it holds instead, without its content.
         found: String,
+    },
+    /// The file of a platform's conditions names an unknown one.
+    #[error("read conditions of emulated platform from {}", path.display())]
+    MalformedConditions {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        #[source]
+        source: UnknownCondition,
     },
 }

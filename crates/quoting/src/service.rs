@@ -1,5 +1,7 @@
 //! The quoting service of one emulated platform: REPORT in, quote out, and collateral for it.
 
+use std::fmt;
+
 use crypto::sha256;
 use sgx_types::{Report, ReportBody, TargetInfo};
 
@@ -21,14 +23,14 @@ pub trait LocalAttestation {
     fn verify_report(&self, target: &TargetInfo, report: &Report) -> bool;
 }
 
-impl<P: LocalAttestation + ?Sized> LocalAttestation for &P {
+impl<F: Fn(&TargetInfo, &Report) -> bool> LocalAttestation for F {
     fn verify_report(&self, target: &TargetInfo, report: &Report) -> bool {
-        (**self).verify_report(target, report)
+        self(target, report)
     }
 }
 
 /// Signs quotes for one platform under one emulated root.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct QuotingService<P> {
     platform: P,
     facts: PlatformFacts,
@@ -113,6 +115,15 @@ impl<P: LocalAttestation> QuotingService<P> {
             scenario.impose(*condition);
         }
         scenario
+    }
+}
+
+impl<P> fmt::Debug for QuotingService<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QuotingService")
+            .field("facts", &self.facts)
+            .field("conditions", &self.conditions)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,13 @@
-//! Where an emulated root lives: one file with its seed in the platform's directory.
+//! What the quoting service keeps in a directory of emulated platforms.
 //!
-//! Platforms whose directories hold equal seed files have the same root. The file is the root's
-//! private key for all purposes; it has mode 0600 and is refused if others can read it.
+//! ```text
+//! ROOT/                 the emulator's directory, mode 0700
+//!   emulated-root.seed  mode 0600: 64 hexadecimal digits, the seed of this directory's root
+//!   NAME.conditions     conditions platform NAME is in on purpose, one a line; may be absent
+//! ```
+//!
+//! All platforms of a directory have its root; directories with equal seed files have the same one.
+//! The seed is the root's private key for all purposes and is refused if others can read it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -11,6 +17,7 @@ use std::path::{Path, PathBuf};
 use crypto::Secret;
 use rand_core::Rng as _;
 
+use crate::condition::Condition;
 use crate::error::Error;
 use crate::hex;
 use crate::key::Seed;
@@ -37,6 +44,43 @@ pub fn open_or_create(directory: &Path) -> Result<Seed, Error> {
         }
         Err(error) => Err(io_error("open", &path)(error)),
     }
+}
+
+/// Reads the conditions that a platform was put into, none if the file is absent.
+///
+/// # Errors
+///
+/// [`Error::Io`] or [`Error::MalformedConditions`].
+pub fn conditions(directory: &Path, platform: &str) -> Result<Vec<Condition>, Error> {
+    let path = conditions_path(directory, platform);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io_error("read", &path)(error)),
+    };
+    text.lines()
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .map_err(|source| Error::MalformedConditions { path, source })
+}
+
+/// Puts a platform into exactly these conditions.
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub fn set_conditions(
+    directory: &Path,
+    platform: &str,
+    conditions: &[Condition],
+) -> Result<(), Error> {
+    let path = conditions_path(directory, platform);
+    let text: String = conditions.iter().map(|condition| format!("{condition}\n")).collect();
+    fs::write(&path, text).map_err(io_error("write", &path))
+}
+
+fn conditions_path(directory: &Path, platform: &str) -> PathBuf {
+    directory.join(format!("{platform}.conditions"))
 }
 
 fn read(mut file: File, path: PathBuf) -> Result<Seed, Error> {
@@ -121,6 +165,21 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let error = open_or_create(directory.path()).unwrap_err();
         assert!(error.to_string().contains("mode 0640, expected 0600"), "{error}");
+    }
+
+    #[test]
+    fn conditions_are_kept_for_each_platform() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(conditions(directory.path(), "one").unwrap(), []);
+        let wanted = [Condition::RevokedPck, Condition::Evaluation(3)];
+        set_conditions(directory.path(), "one", &wanted).unwrap();
+        assert_eq!(conditions(directory.path(), "one").unwrap(), wanted);
+        assert_eq!(conditions(directory.path(), "two").unwrap(), []);
+        set_conditions(directory.path(), "one", &[]).unwrap();
+        assert_eq!(conditions(directory.path(), "one").unwrap(), []);
+        fs::write(directory.path().join("one.conditions"), "revoked\n").unwrap();
+        let error = conditions(directory.path(), "one").unwrap_err();
+        assert!(error.to_string().contains("one.conditions"), "{error}");
     }
 
     #[test]
