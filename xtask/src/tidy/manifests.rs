@@ -37,7 +37,9 @@ fn member(path: &str, text: &str) -> Vec<Finding> {
         findings.push(Finding::new(path, "lacks [lints] workspace = true"));
     }
     for (line, section, entry) in sections {
-        let inherits = entry.contains("workspace = true") || entry.contains(".workspace=true");
+        // A crate may depend on itself, to test with its features on.
+        let inherits = ["workspace = true", ".workspace=true", "path = \".\""];
+        let inherits = inherits.iter().any(|wanted| entry.contains(wanted));
         if section.ends_with("dependencies") && !inherits {
             let message = format!("`{entry}` is not from [workspace.dependencies]");
             findings.push(Finding::at(path, line, message));
@@ -46,7 +48,8 @@ fn member(path: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// Third-party entries of `[workspace.dependencies]` have a line above that begins `# NAME: `.
+/// Above the third-party entries of `[workspace.dependencies]` stands a comment that begins with
+/// their names, `# NAME, NAME: `; entries without a blank line between them may share one.
 fn comments(path: &str, text: &str) -> Vec<Finding> {
     let lines: Vec<&str> = text.lines().collect();
     let mut findings = Vec::new();
@@ -55,15 +58,23 @@ fn comments(path: &str, text: &str) -> Vec<Finding> {
         if section != "workspace.dependencies" || value.contains("path =") {
             continue;
         }
-        // The lines of the comment block right above.
-        let above = lines[..line - 1].iter().rev().take_while(|above| above.starts_with('#'));
+        let is_comment = |line: &&&str| line.starts_with('#');
+        let above = lines[..line - 1].iter().rev();
+        let mut block = above.skip_while(|line| !is_comment(line) && !line.is_empty());
         let name = name.trim().split('.').next().unwrap_or_default();
-        if !above.into_iter().any(|comment| comment.starts_with(&format!("# {name}: "))) {
+        let says = |line: &&str| names(line).is_some_and(|mut names| names.any(|n| n == name));
+        if !block.by_ref().take_while(|line| is_comment(line)).any(says) {
             let message = format!("no comment above says what {name} buys (`# {name}: ...`)");
             findings.push(Finding::at(path, line, message));
         }
     }
     findings
+}
+
+/// The names that a comment `# NAME, NAME: ...` begins with.
+fn names(comment: &str) -> Option<impl Iterator<Item = &str>> {
+    let (names, _) = comment.strip_prefix("# ")?.split_once(": ")?;
+    Some(names.split(", "))
 }
 
 /// Line number, section and text of every `key = value` line.
@@ -102,8 +113,10 @@ mod tests {
     #[test]
     fn wants_a_comment_above_every_third_party_crate() {
         let text = "[workspace.dependencies]\nours = { path = \"crates/ours\" }\n\
-                    # good: buys\n# something.\ngood = \"1\"\n# other: no\nbad = \"1\"\nworse = \"1\"\n";
+                    # good: buys\n# something.\ngood = \"1\"\n\
+                    # one, two: both.\none = \"1\"\ntwo.version = \"1\"\n\
+                    # other: no\nbad = \"1\"\n\nworse = \"1\"\n";
         let lines: Vec<_> = comments("Cargo.toml", text).iter().map(|found| found.line).collect();
-        assert_eq!(lines, [Some(7), Some(8)]);
+        assert_eq!(lines, [Some(10), Some(12)]);
     }
 }
