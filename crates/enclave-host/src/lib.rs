@@ -1,2 +1,23 @@
-//! Loads enclaves and serves their ocalls; the Platform seam with hardware and emulator behind it.
-#![allow(unsafe_code, reason = "one of the three crates that may hold unsafe code; see ARCHITECTURE.md")]
+//! Loads enclaves and serves their ocalls.
+//!
+//! [`image`] reads the enclave image, [`stream`] puts every page in the order that fixes MRENCLAVE,
+//! [`identity`] measures and describes it, [`load()`] builds it on a [`platform`]. `ocalls` then answers
+//! what the enclave asks of its host. Deciding what an enclave may do is not here: the enclave
+//! believes nothing of what this crate tells it.
+//!
+//! INVARIANT: only [`platform`] knows whether the enclave runs on hardware or on the emulator.
+#![allow(
+    unsafe_code,
+    reason = "one of the three crates that may hold unsafe code; see ARCHITECTURE.md"
+)]
+
+mod error;
+pub mod identity;
+pub mod image;
+mod load;
+pub mod machine;
+pub mod platform;
+pub mod stream;
+
+pub use error::Error;
+pub use load::load;

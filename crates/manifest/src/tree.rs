@@ -11,7 +11,7 @@
 
 use alloc::vec::Vec;
 
-use sha2::{Digest as _, Sha256};
+use crypto::Sha256;
 
 /// A SHA-256 hash.
 pub type Hash = [u8; 32];
@@ -100,7 +100,7 @@ impl Tree {
     /// The root.
     #[must_use]
     pub fn root(&self) -> Hash {
-        if self.leaves.is_empty() { Sha256::digest([]).into() } else { root_of(&self.leaves) }
+        if self.leaves.is_empty() { Sha256::new().finish() } else { root_of(&self.leaves) }
     }
 
     /// Whether `data` is leaf `index` of the file.
@@ -113,7 +113,10 @@ impl Tree {
     /// The hash of one leaf.
     #[must_use]
     pub fn leaf(data: &[u8]) -> Hash {
-        Sha256::new().chain_update(LEAF_PREFIX).chain_update(data).finalize().into()
+        let mut leaf = Sha256::new();
+        leaf.update(&LEAF_PREFIX);
+        leaf.update(data);
+        leaf.finish()
     }
 }
 
@@ -124,10 +127,10 @@ fn root_of(leaves: &[Hash]) -> Hash {
     }
     let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
     let mut node = Sha256::new();
-    node.update(NODE_PREFIX);
-    node.update(root_of(left));
-    node.update(root_of(right));
-    node.finalize().into()
+    node.update(&NODE_PREFIX);
+    node.update(&root_of(left));
+    node.update(&root_of(right));
+    node.finish()
 }
 
 #[cfg(test)]
@@ -157,12 +160,12 @@ mod tests {
             level = level
                 .chunks(2)
                 .map(|pair| match pair {
-                    [l, r] => Sha256::digest([&[1][..], l, r].concat()).into(),
+                    [l, r] => crypto::sha256(&[&[1][..], l, r].concat()),
                     _ => pair[0],
                 })
                 .collect();
         }
-        level.first().copied().unwrap_or_else(|| Sha256::digest([]).into())
+        level.first().copied().unwrap_or_else(|| crypto::sha256(&[]))
     }
 
     #[test]

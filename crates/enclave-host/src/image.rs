@@ -1,0 +1,116 @@
+//! The enclave image: reads `casemate-enclave`, a static position-independent executable, into pages.
+//!
+//! The image relocates itself, so its segments are added as they stand in the file. What the loader
+//! demands of the file it demands by name: a wrong image is refused before anything is measured.
+
+mod elf;
+mod note;
+
+use sgx_types::{Align4096, SecInfo, SecInfoFlags};
+
+pub use elf::Malformed;
+
+/// Bytes of a page.
+const PAGE: u64 = 4096;
+
+/// A page of memory at a page-aligned address, as EADD and the kernel driver demand.
+pub type Page = Align4096<[u8; 4096]>;
+
+/// The image, laid out as it will lie in memory.
+#[derive(Debug)]
+pub struct Image {
+    segments: Vec<Segment>,
+    entry: u64,
+    size: u64,
+    enclu_sites: Vec<u64>,
+}
+
+/// Consecutive pages with the same permissions.
+#[derive(Debug)]
+pub struct Segment {
+    /// Offset of the first page from the image's address, in bytes.
+    pub offset: u64,
+    /// What the pages are: regular, with the segment's permissions.
+    pub secinfo: SecInfo,
+    /// The content.
+    pub pages: Vec<Page>,
+}
+
+impl Image {
+    /// Reads an image from the bytes of an ELF file.
+    ///
+    /// # Errors
+    /// [`Malformed`] says what is wrong with the file; no input panics.
+    pub fn parse(file: &[u8]) -> Result<Self, Malformed> {
+        let headers = elf::Headers::parse(file)?;
+        let mut segments = Vec::new();
+        for load in &headers.loads {
+            segments.push(Segment::read(file, load)?);
+        }
+        let size = headers.loads.last().map_or(0, |load| load.end().next_multiple_of(PAGE));
+        let executable = |load: &&elf::Load| load.flags & elf::PF_X != 0;
+        if !headers.loads.iter().filter(executable).any(|l| l.holds(headers.entry)) {
+            return Err(Malformed::Entry { found: headers.entry });
+        }
+        let enclu_sites = note::enclu_sites(file, &headers)?;
+        Ok(Self { segments, entry: headers.entry, size, enclu_sites })
+    }
+
+    /// The segments by ascending address.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Offset of the entry point from the image's address.
+    #[must_use]
+    pub fn entry(&self) -> u64 {
+        self.entry
+    }
+
+    /// Bytes of address space the image takes, a multiple of the page size.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Offsets of the ENCLU instructions from the image's address, as the image's note lists them.
+    #[must_use]
+    pub fn enclu_sites(&self) -> &[u64] {
+        &self.enclu_sites
+    }
+}
+
+impl Segment {
+    fn read(file: &[u8], load: &elf::Load) -> Result<Self, Malformed> {
+        let first = load.address / PAGE * PAGE;
+        let len = load.end().next_multiple_of(PAGE) - first;
+        let count = usize::try_from(len / PAGE).map_err(|_| Malformed::TooLarge)?;
+        let mut pages = vec![Align4096([0; 4096]); count];
+        let mut at = load.address - first;
+        let mut rest = load.content(file)?;
+        while !rest.is_empty() {
+            let (index, skip) = (index(at / PAGE), index(at % PAGE));
+            let (now, later) = rest.split_at(rest.len().min(4096 - skip));
+            pages[index].0[skip..skip + now.len()].copy_from_slice(now);
+            at += now.len() as u64;
+            rest = later;
+        }
+        Ok(Self { offset: first, secinfo: SecInfo::reg(permissions(load.flags)), pages })
+    }
+}
+
+/// An index that fits `usize` because the image is at most 16 MiB.
+fn index(value: u64) -> usize {
+    usize::try_from(value).expect("x86-64 has 64-bit addresses")
+}
+
+fn permissions(flags: u32) -> SecInfoFlags {
+    [(elf::PF_R, SecInfoFlags::R), (elf::PF_W, SecInfoFlags::W), (elf::PF_X, SecInfoFlags::X)]
+        .into_iter()
+        .filter(|(bit, _)| flags & bit != 0)
+        .fold(SecInfoFlags::empty(), |all, (_, permission)| all | permission)
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
