@@ -27,11 +27,8 @@ pub struct Measurement(Sha256);
 impl Measurement {
     /// Starts as ECREATE does. `ssaframesize` is in pages, `size` of ELRANGE in bytes.
     pub fn ecreate(ssaframesize: u32, size: u64) -> Self {
-        let mut record = started(ECREATE);
-        put(&mut record, 8, &ssaframesize);
-        put(&mut record, 12, &size);
         let mut measurement = Measurement(Sha256::new());
-        measurement.0.update(&record);
+        measurement.0.update(&ecreate_record(ssaframesize, size));
         measurement
     }
 
@@ -40,20 +37,12 @@ impl Measurement {
     /// For a TCS the permissions count as none, whatever `secinfo` says, because EADD clears them
     /// before it measures.
     pub fn eadd(&mut self, offset: u64, secinfo: &SecInfo) {
-        let image = SecInfo { flags: measured_flags(secinfo.flags) }.to_bytes();
-        let mut record = started(EADD);
-        put(&mut record, 8, &offset);
-        for (to, from) in record.iter_mut().skip(16).zip(image) {
-            *to = from;
-        }
-        self.0.update(&record);
+        self.0.update(&eadd_record(offset, &SecInfo { flags: measured_flags(secinfo.flags) }));
     }
 
     /// Measures 256 bytes of a page, at `offset` bytes from the base of ELRANGE.
     pub fn eextend(&mut self, offset: u64, chunk: &[u8; EEXTEND_SIZE]) {
-        let mut record = started(EEXTEND);
-        put(&mut record, 8, &offset);
-        self.0.update(&record);
+        self.0.update(&chunk_record(EEXTEND, offset));
         self.0.update(chunk);
     }
 
@@ -70,6 +59,28 @@ impl Measurement {
     pub fn finish(self) -> Mrenclave {
         Mrenclave(self.0.finish())
     }
+}
+
+pub(crate) fn ecreate_record(ssaframesize: u32, size: u64) -> [u8; RECORD_SIZE] {
+    let mut record = started(ECREATE);
+    put(&mut record, 8, &ssaframesize);
+    put(&mut record, 12, &size);
+    record
+}
+
+pub(crate) fn eadd_record(offset: u64, secinfo: &SecInfo) -> [u8; RECORD_SIZE] {
+    let mut record = started(EADD);
+    put(&mut record, 8, &offset);
+    for (to, from) in record.iter_mut().skip(16).zip(secinfo.to_bytes()) {
+        *to = from;
+    }
+    record
+}
+
+pub(crate) fn chunk_record(tag: [u8; 8], offset: u64) -> [u8; RECORD_SIZE] {
+    let mut record = started(tag);
+    put(&mut record, 8, &offset);
+    record
 }
 
 fn started(tag: [u8; 8]) -> [u8; RECORD_SIZE] {

@@ -7,10 +7,13 @@
 //! (content that is loaded and not measured), but not UNSIZED, since such a stream has no
 //! measurement yet.
 //!
-//! The reader borrows the stream; a stream of any length needs constant memory.
+//! The reader borrows the stream and needs constant memory. A writer puts out [`Record::header`] and
+//! [`Record::chunk`] of each record.
 
 use crate::layout::{Field, Place, check_reserved, part};
-use crate::measurement::{EADD, ECREATE, EEXTEND, RECORD_SIZE};
+use crate::measurement::{
+    EADD, ECREATE, EEXTEND, RECORD_SIZE, chunk_record, eadd_record, ecreate_record,
+};
 use crate::{EEXTEND_SIZE, Malformed, Measurement, Mrenclave, PAGE_SIZE, SecInfo};
 
 const UNMEASRD: [u8; 8] = *b"UNMEASRD";
@@ -49,6 +52,26 @@ pub enum Record<'a> {
         /// The content.
         chunk: &'a [u8; EEXTEND_SIZE],
     },
+}
+
+impl<'a> Record<'a> {
+    /// Returns the 64 bytes with which the record starts in a stream.
+    pub fn header(&self) -> [u8; RECORD_SIZE] {
+        match self {
+            Record::Ecreate { ssaframesize, size } => ecreate_record(*ssaframesize, *size),
+            Record::Eadd { offset, secinfo } => eadd_record(*offset, secinfo),
+            Record::Eextend { offset, .. } => chunk_record(EEXTEND, *offset),
+            Record::Unmeasured { offset, .. } => chunk_record(UNMEASRD, *offset),
+        }
+    }
+
+    /// Returns the content that follows the header in a stream, if any does.
+    pub fn chunk(&self) -> Option<&'a [u8; EEXTEND_SIZE]> {
+        match self {
+            Record::Ecreate { .. } | Record::Eadd { .. } => None,
+            Record::Eextend { chunk, .. } | Record::Unmeasured { chunk, .. } => Some(chunk),
+        }
+    }
 }
 
 /// Why a stream is refused. Positions are in bytes from the start of the stream.
