@@ -1,0 +1,20 @@
+//! Collateral: what Intel says about platforms, enclaves and revoked certificates.
+//!
+//! [`Collateral`] holds the parts as they were fetched, [`VerifiedCollateral`] the same after every
+//! signature in it was checked once. Signed JSON is verified over its exact bytes and never
+//! written again.
+
+mod enclave_identity;
+mod json;
+mod parts;
+mod set;
+mod tcb_info;
+mod verified;
+
+pub use enclave_identity::{EnclaveIdentity, IdentityLevel};
+pub(crate) use json::merge_advisories;
+pub use parts::Collateral;
+pub use set::CollateralSet;
+pub use tcb_info::{TcbInfo, TcbLevel, TdxModule, TdxModuleIdentity};
+pub use verified::VerifiedCollateral;
+pub(crate) use verified::{RevokedSerials, Validity};
