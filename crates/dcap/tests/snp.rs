@@ -12,8 +12,9 @@ use dcap::{
 /// A time at which every VLEK in the data may be valid is searched for, as VLEKs last a year.
 fn times() -> impl Iterator<Item = Time> {
     (2022..2028).flat_map(|year| {
-        (1..=12)
-            .map(move |month| Time::parse_iso(&format!("{year}-{month:02}-15T00:00:00Z")).expect("a date"))
+        (1..=12).map(move |month| {
+            Time::parse_iso(&format!("{year}-{month:02}-15T00:00:00Z")).expect("a date")
+        })
     })
 }
 
