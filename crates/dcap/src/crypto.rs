@@ -12,6 +12,8 @@ pub trait Crypto: fmt::Debug + Sync {
     fn sha256(&self, parts: &[&[u8]]) -> [u8; 32];
     /// SHA-384.
     fn sha384(&self, bytes: &[u8]) -> [u8; 48];
+    /// SHA-512.
+    fn sha512(&self, bytes: &[u8]) -> [u8; 64];
     /// ECDSA P-256 with SHA-256; `key` is the uncompressed point `04 || x || y`, `signature` is
     /// `r || s`.
     fn p256_sha256(&self, key: &[u8; 65], message: &[u8], signature: &[u8; 64]) -> bool;
@@ -72,6 +74,10 @@ mod with_ring {
             fixed(&digest::digest(&digest::SHA384, bytes))
         }
 
+        fn sha512(&self, bytes: &[u8]) -> [u8; 64] {
+            fixed(&digest::digest(&digest::SHA512, bytes))
+        }
+
         fn p256_sha256(&self, key: &[u8; 65], message: &[u8], signature: &[u8; 64]) -> bool {
             holds(&signature::ECDSA_P256_SHA256_FIXED, key, message, signature)
         }
@@ -89,7 +95,7 @@ mod with_ring {
 #[cfg(feature = "rustcrypto")]
 mod with_rustcrypto {
     use p256::ecdsa::{Signature, VerifyingKey, signature::Verifier as _};
-    use sha2::{Digest as _, Sha256, Sha384};
+    use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
     use super::Crypto;
 
@@ -106,6 +112,10 @@ mod with_rustcrypto {
 
         fn sha384(&self, bytes: &[u8]) -> [u8; 48] {
             Sha384::digest(bytes).into()
+        }
+
+        fn sha512(&self, bytes: &[u8]) -> [u8; 64] {
+            Sha512::digest(bytes).into()
         }
 
         fn p256_sha256(&self, key: &[u8; 65], message: &[u8], signature: &[u8; 64]) -> bool {

@@ -48,10 +48,14 @@ mod collateral;
 pub mod crypto;
 mod der;
 mod error;
+#[cfg(any(feature = "ring", feature = "rustcrypto"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod hex;
 mod pck;
 mod pem;
 mod quote;
+pub mod ratls;
 mod reason;
 pub mod snp;
 mod status;
@@ -66,8 +70,9 @@ pub use claims::{
     SgxClaims, TcbClaims, TcbLevelClaims, TdxClaims, TdxExtendedClaims, Tee, Workload,
 };
 pub use collateral::{
-    Collateral, CollateralSet, EnclaveIdentity, IdentityLevel, TcbInfo, TcbLevel, TdxModule,
-    TdxModuleIdentity, VerifiedCollateral,
+    Collateral, CollateralBundle, CollateralMemory, CollateralSet, EnclaveIdentity, IdentityLevel,
+    Mark, Need, PckCa, TcbInfo, TcbLevel, TdxModule, TdxModuleIdentity, UpdateChannel,
+    VerifiedCollateral, pcs,
 };
 pub use error::{Blame, Refusal};
 pub use pck::{PckExtension, SgxType};

@@ -92,6 +92,12 @@ impl EnclaveIdentity {
             "QE identity version: expected 2, found {}",
             identity.version
         );
+        ensure!(
+            matches!(identity.id.as_str(), "QE" | "QVE" | "QAE" | "TD_QE"),
+            QeIdentityMalformed,
+            "QE identity: expected id QE, QVE, QAE or TD_QE, found {:?}",
+            identity.id
+        );
         ensure!(!identity.levels.is_empty(), QeIdentityMalformed, "QE identity has no levels");
         identity.levels.sort_by_key(|level| Reverse(level.isvsvn()));
         Ok(identity)

@@ -4,15 +4,22 @@
 //! signature in it was checked once. Signed JSON is verified over its exact bytes and never
 //! written again.
 
+mod bundle;
 mod enclave_identity;
 mod json;
+mod memory;
+mod need;
 mod parts;
+pub mod pcs;
 mod set;
 mod tcb_info;
 mod verified;
 
+pub use bundle::CollateralBundle;
 pub use enclave_identity::{EnclaveIdentity, IdentityLevel};
 pub(crate) use json::merge_advisories;
+pub use memory::{CollateralMemory, Mark, UpdateChannel};
+pub use need::{Need, PckCa};
 pub use parts::Collateral;
 pub use set::CollateralSet;
 pub use tcb_info::{TcbInfo, TcbLevel, TdxModule, TdxModuleIdentity};

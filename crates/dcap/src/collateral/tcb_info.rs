@@ -254,14 +254,31 @@ impl TcbInfo {
         levels.sort_by_key(|level| {
             Reverse((level.sgx_components, level.pcesvn, level.tdx_components))
         });
+        ensure!(
+            !levels.array_windows().any(|[one, next]| one.svns() == next.svns()),
+            TcbInfoMalformed,
+            "TCB info has two levels with the same SVNs"
+        );
         let mut tdx_module_identities = raw.tdx_module_identities;
         for identity in &mut tdx_module_identities {
+            ensure!(
+                identity.id.strip_prefix("TDX_").and_then(Bytes::<1>::from_hex).is_some(),
+                TcbInfoMalformed,
+                "TDX module identity: expected an id like TDX_01, found {:?}",
+                identity.id
+            );
+            ensure!(
+                !identity.levels.is_empty(),
+                TcbInfoMalformed,
+                "TDX module identity {} has no levels",
+                identity.id
+            );
             identity.levels.sort_by_key(|level| Reverse(level.isvsvn()));
         }
         ensure!(
-            tee == Tee::Sgx || raw.tdx_module.is_some(),
+            (tee == Tee::Tdx) == raw.tdx_module.is_some(),
             TcbInfoMalformed,
-            "TCB info for TDX has no tdxModule"
+            "TCB info for {tee:?}: tdxModule is for TDX alone"
         );
         Ok(Self {
             version,
@@ -302,6 +319,11 @@ impl TcbInfo {
 }
 
 impl TcbLevel {
+    /// What levels are ordered by.
+    fn svns(&self) -> (Bytes<16>, u16, Option<Bytes<16>>) {
+        (self.sgx_components, self.pcesvn, self.tdx_components)
+    }
+
     fn from_raw(raw: RawLevel<'_>, version: u32, tee: Tee) -> Result<Self, Refusal> {
         let (sgx_components, pcesvn, tdx_components) = if version == 2 {
             let tcb: RawTcb2 =

@@ -55,6 +55,7 @@ impl Validity {
 #[derive(Debug, Clone)]
 pub(crate) struct RevokedSerials {
     pub(crate) number: u64,
+    pub(crate) this_update: Time,
     serials: Vec<Box<[u8]>>,
 }
 
@@ -62,7 +63,7 @@ impl RevokedSerials {
     pub(crate) fn of(crl: &Crl<'_>) -> Self {
         let mut serials: Vec<Box<[u8]>> = crl.serials().map(Box::from).collect();
         serials.sort_unstable();
-        Self { number: crl.number, serials }
+        Self { number: crl.number, this_update: crl.this_update, serials }
     }
 
     pub(crate) fn contains(&self, serial: &[u8]) -> bool {
