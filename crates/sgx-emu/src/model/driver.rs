@@ -24,7 +24,7 @@ pub struct Driver {
 #[non_exhaustive]
 pub enum DriverError {
     /// A leaf failed.
-    #[error("at page {linaddr:#x}: {source}")]
+    #[error("at page {linaddr:#x} of the enclave")]
     Leaf {
         /// The page.
         linaddr: u64,
@@ -32,6 +32,10 @@ pub enum DriverError {
         #[source]
         source: LeafError,
     },
+    /// ETRACK was refused: a thread is inside on a TCS that was removed under it. The pages are
+    /// changed, but cannot be accepted before that thread has left and the driver is asked again.
+    #[error("a thread on a TCS that was removed has not left the enclave")]
+    Track(#[source] LeafError),
     /// There is no EPC page left.
     #[error("emulated EPC is exhausted: the enclave has all {limit} pages it may have")]
     EpcExhausted {
@@ -206,12 +210,9 @@ fn tracked<M>(enclave: &mut Enclave<M>, progress: Progress) -> Progress {
         return progress;
     }
     enclave.interrupt_all_threads();
-    // No earlier cycle is open now, so ETRACK cannot be refused.
-    let tracked = enclave.etrack();
+    let tracked = enclave.etrack().map_err(DriverError::Track);
     enclave.interrupt_all_threads();
-    let result =
-        progress.result.and(tracked.map_err(|source| DriverError::Leaf { linaddr: 0, source }));
-    Progress { result, ..progress }
+    Progress { result: progress.result.and(tracked), ..progress }
 }
 
 /// The longest run of absent pages around `page` in its 64-page block and in `area`.

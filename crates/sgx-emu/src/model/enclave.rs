@@ -1,11 +1,10 @@
 //! What the processor holds about one enclave.
 
-use sgx_types::{AttributeFlags, Secs, SsaGpr};
+use sgx_types::{AttributeFlags, Measurement, Mrenclave, Secs, SsaGpr};
 
 use super::epcm::{Entry, Epcm};
 use super::fault::{LeafError, LeafResult, require_page};
 use super::mapping::{Fidelity, Mapping};
-use super::measurement::Measurement;
 use super::memory::{Access, EpcMemory, PAGE_SIZE, page_of};
 use super::processor::Processor;
 use super::tcs::{SsaFrame, TcsState, TcsTable};
@@ -18,7 +17,8 @@ use super::tracking::Tracking;
 /// INVARIANTS
 /// - The memory gives enclave code at most [`Entry::accessible`] on every page, except pages that
 ///   are PENDING under [`Fidelity::Relaxed`].
-/// - A TCS state exists for exactly the valid, settled PT_TCS pages and those blocked since.
+/// - A TCS state exists for every page that EENTER might take, and for no other page except those
+///   whose PT_TRIM is not accepted yet. A thread is inside only on a TCS with a state.
 /// - CSSA of every TCS is at most its NSSA.
 /// - MRENCLAVE and MRSIGNER do not change once ATTRIBUTES.INIT is set.
 #[derive(Debug)]
@@ -41,6 +41,11 @@ impl<M> Enclave<M> {
     /// The SECS. MRENCLAVE, MRSIGNER, ISVPRODID and ISVSVN are zero until EINIT has set them.
     pub fn secs(&self) -> &Secs {
         &self.secs
+    }
+
+    /// What MRENCLAVE will be if nothing more is measured before EINIT.
+    pub fn measurement(&self) -> Mrenclave {
+        self.measurement.clone().finish()
     }
 
     /// SECS.ISVEXTPRODID; zero until EINIT.

@@ -10,7 +10,8 @@ pub enum Exception {
     /// #GP(0).
     #[error("#GP(0)")]
     GeneralProtection,
-    /// #PF at a linear address. The error code has bit 15 (SGX) set when the EPCM denied the access.
+    /// #PF at a linear address. Its error code has bit 15 (SGX) set when the EPCM denied the
+    /// access.
     #[error("#PF({linaddr:#x})")]
     PageFault {
         /// The faulting address, as the leaf was given it.

@@ -215,15 +215,28 @@ impl TableMemory {
 
 impl EpcMemory for TableMemory {
     fn read(&self, linaddr: u64, buf: &mut [u8]) -> Result<(), MemoryError> {
-        for (byte, address) in buf.iter_mut().zip(linaddr..) {
-            *byte = self.pages.get(&page_of(address)).map_or(0, |page| page[offset_of(address)]);
+        let (mut address, mut rest) = (linaddr, buf);
+        while !rest.is_empty() {
+            let offset = offset_of(address);
+            let (part, next) = rest.split_at_mut(rest.len().min(4096 - offset));
+            match self.pages.get(&page_of(address)) {
+                Some(page) => part.copy_from_slice(&page[offset..offset + part.len()]),
+                None => part.fill(0),
+            }
+            address += part.len() as u64;
+            rest = next;
         }
         Ok(())
     }
 
     fn write(&mut self, linaddr: u64, bytes: &[u8]) -> Result<(), MemoryError> {
-        for (byte, address) in bytes.iter().zip(linaddr..) {
-            self.page_mut(address)[offset_of(address)] = *byte;
+        let (mut address, mut rest) = (linaddr, bytes);
+        while !rest.is_empty() {
+            let offset = offset_of(address);
+            let (part, next) = rest.split_at(rest.len().min(4096 - offset));
+            self.page_mut(address)[offset..offset + part.len()].copy_from_slice(part);
+            address += part.len() as u64;
+            rest = next;
         }
         Ok(())
     }

@@ -36,7 +36,6 @@ mod epcm;
 mod fault;
 mod keys;
 mod mapping;
-mod measurement;
 mod memory;
 pub mod platform;
 mod processor;

@@ -57,9 +57,10 @@ impl Tracking {
         self.epoch = self.epoch.wrapping_add(1);
     }
 
-    /// Moves every thread into the current epoch, as if each had left and come back.
-    pub(super) fn interrupt_all(&mut self) {
-        self.current += core::mem::take(&mut self.previous);
+    /// Lets a thread that entered in `epoch` leave and come back; returns its new epoch.
+    pub(super) fn interrupt(&mut self, epoch: u32) -> u32 {
+        self.leave(epoch);
+        self.enter()
     }
 
     /// Whether no thread can hold a translation older than a change made in `epoch`.
@@ -94,13 +95,13 @@ mod tests {
     }
 
     #[test]
-    fn interrupting_all_threads_completes_the_cycle_and_keeps_them_inside() {
+    fn interrupting_a_thread_completes_the_cycle_and_keeps_it_inside() {
         let mut tracking = Tracking::default();
-        tracking.enter();
+        let epoch = tracking.enter();
         tracking.start_epoch();
         assert!(tracking.is_incomplete());
-        tracking.interrupt_all();
+        let epoch = tracking.interrupt(epoch);
         assert!(!tracking.is_incomplete());
-        assert_eq!(tracking.threads_inside(), 1);
+        assert_eq!((epoch, tracking.threads_inside()), (tracking.epoch(), 1));
     }
 }

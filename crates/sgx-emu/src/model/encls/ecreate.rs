@@ -1,12 +1,11 @@
 //! ENCLS[ECREATE]: makes an enclave from an SECS.
 
-use sgx_types::{AttributeFlags, CetAttributes, Secs};
+use sgx_types::{AttributeFlags, CetAttributes, Measurement, Secs};
 
 use crate::model::enclave::Enclave;
 use crate::model::epcm::Epcm;
 use crate::model::fault::{LeafResult, require};
 use crate::model::mapping::{Fidelity, Mapping};
-use crate::model::measurement::Measurement;
 use crate::model::memory::PAGE_SIZE;
 use crate::model::processor::Processor;
 use crate::model::tcs::TcsTable;
@@ -23,8 +22,8 @@ impl<M> Enclave<M> {
     ///
     /// # Errors
     ///
-    /// #GP for an SECS that this processor cannot run: XFRM, CET fields, MISCSELECT, SSAFRAMESIZE, size,
-    /// base, attributes, or CONFIGID and CONFIGSVN without KSS.
+    /// #GP for an SECS that this processor cannot run: XFRM, CET fields, MISCSELECT, SSAFRAMESIZE,
+    /// size, base, attributes, or CONFIGID and CONFIGSVN without KSS.
     pub fn ecreate(
         secs: &Secs,
         processor: &Processor,

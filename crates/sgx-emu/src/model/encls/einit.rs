@@ -1,10 +1,10 @@
 //! ENCLS[EINIT]: finishes the measurement, checks the SIGSTRUCT and makes the enclave ready to run.
 
+use sgx_types::signing;
 use sgx_types::{AttributeFlags, Mrsigner, SgxError, Sigstruct};
 
 use crate::model::enclave::Enclave;
 use crate::model::fault::{LeafResult, require, require_or};
-use crate::model::measurement::{mrsigner, verifies};
 
 /// Which signers something is granted to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,14 +73,14 @@ impl<M> Enclave<M> {
         control: &LaunchControl,
     ) -> LeafResult {
         let sigstruct = Sigstruct::from_bytes(sigstruct).map_err(|_| SgxError::InvalidSigStruct)?;
-        require_or(verifies(&sigstruct), SgxError::InvalidSignature)?;
+        require_or(signing::verify(&sigstruct).is_ok(), SgxError::InvalidSignature)?;
         require(!self.is_initialized())?;
         let kss = self.secs.attributes.flags.contains(AttributeFlags::KSS);
         let without_family = sigstruct.isvfamilyid == [0; 16];
         require_or(kss || without_family, SgxError::InvalidSigStruct)?;
-        let mrenclave = self.measurement.mrenclave();
+        let mrenclave = self.measurement();
         require_or(sigstruct.enclavehash == mrenclave, SgxError::InvalidMeasurement)?;
-        let mrsigner = mrsigner(&sigstruct);
+        let mrsigner = sigstruct.mrsigner();
         self.check_granted(&mrsigner, control)?;
         self.check_masks(&sigstruct)?;
         require_or(control.launch.allows(&mrsigner), SgxError::InvalidEinitToken)?;

@@ -3,6 +3,7 @@
 use sgx_types::SgxError;
 
 use crate::model::enclave::Enclave;
+use crate::model::epcm::Entry;
 use crate::model::fault::{LeafResult, require_or};
 
 impl<M> Enclave<M> {
@@ -25,12 +26,18 @@ impl<M> Enclave<M> {
     ///
     /// That no thread acts on an earlier access any more is what
     /// [`EpcMemory::set_access`](crate::model::EpcMemory::set_access) promises, so nothing has to
-    /// happen to the threads themselves.
-    pub fn interrupt_all_threads(&mut self) {
-        self.tracking.interrupt_all();
-        let epoch = self.tracking.epoch();
+    /// happen to the threads themselves. The exception are threads whose TCS was blocked, or made
+    /// PT_TRIM: ERESUME would fault, so they stay counted as not having left. Returns how many; it
+    /// is for the caller to take them out.
+    pub fn interrupt_all_threads(&mut self) -> u32 {
+        let mut stuck = 0;
         for tcs in self.tcs.iter_mut().filter(|tcs| tcs.is_active()) {
-            tcs.entry_epoch = epoch;
+            if self.epcm.get(tcs.linaddr).is_some_and(Entry::is_settled) {
+                tcs.entry_epoch = self.tracking.interrupt(tcs.entry_epoch);
+            } else {
+                stuck += 1;
+            }
         }
+        stuck
     }
 }

@@ -9,7 +9,7 @@ use crate::model::tcs::SsaFrame;
 
 /// What EENTER loads into registers. RCX gets the address after the EENTER instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct Entered {
     /// RIP: the entry point.
     pub rip: u64,
     /// RAX: CSSA.
@@ -33,13 +33,13 @@ impl<M> Enclave<M> {
     ///   misaligned OSSA, OFSBASE or OGSBASE or reserved flags, no SSA frame left, a thread already
     ///   inside, an XFRM that XCR0 does not cover, an enclave not initialised.
     /// - #PF: RBX is no TCS that can be used, or a page of the SSA frame cannot be written.
-    pub fn eenter(&mut self, rbx: u64, aep: u64, xcr0: Xfrm) -> LeafResult<Entry> {
+    pub fn eenter(&mut self, rbx: u64, aep: u64, xcr0: Xfrm) -> LeafResult<Entered> {
         let tcs = self.check_tcs(rbx, aep, xcr0)?.fields;
         require(tcs.cssa < tcs.nssa)?;
         let ssa = self.ssa_frame(tcs.ossa, tcs.cssa);
         self.check_ssa(ssa)?;
         let base = self.secs.baseaddr;
-        let entry = Entry {
+        let entry = Entered {
             rip: base.wrapping_add(tcs.oentry),
             cssa: tcs.cssa,
             fsbase: base.wrapping_add(tcs.ofsbase),

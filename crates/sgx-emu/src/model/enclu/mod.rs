@@ -18,5 +18,40 @@ mod eresume;
 mod operand;
 
 pub use aex::AsyncExit;
-pub use eenter::Entry;
+pub use eenter::Entered;
 pub use eresume::Resumption;
+
+use sgx_types::Enclu;
+
+use super::enclave::Enclave;
+use super::fault::{LeafError, LeafResult};
+use super::memory::EpcMemory;
+use super::platform::Platform;
+
+impl<M: EpcMemory> Enclave<M> {
+    /// Executes a leaf that enclave code may execute without leaving: EREPORT, EGETKEY, EACCEPT,
+    /// EMODPE and EACCEPTCOPY.
+    ///
+    /// # Errors
+    ///
+    /// Those of the leaf; #GP for every other leaf.
+    pub fn enclu(
+        &mut self,
+        leaf: Enclu,
+        platform: &Platform,
+        [rbx, rcx, rdx]: [u64; 3],
+    ) -> LeafResult {
+        match leaf {
+            Enclu::Ereport => self.ereport(platform, rbx, rcx, rdx),
+            Enclu::Egetkey => self.egetkey(platform, rbx, rcx),
+            Enclu::Eaccept => self.eaccept(rbx, rcx),
+            Enclu::Emodpe => self.emodpe(rbx, rcx),
+            Enclu::Eacceptcopy => self.eacceptcopy(rbx, rcx, rdx),
+            Enclu::Eenter
+            | Enclu::Eresume
+            | Enclu::Eexit
+            | Enclu::Everifyreport2
+            | Enclu::Edeccssa => Err(LeafError::GP),
+        }
+    }
+}

@@ -12,6 +12,7 @@ mod store;
 
 use crypto::Secret;
 
+pub use file::FileError;
 pub use store::{PlatformError, PlatformStore};
 
 /// FMSPC of emulated platforms: "SIM" and a number, so that it is no processor's.
