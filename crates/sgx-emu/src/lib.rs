@@ -4,4 +4,5 @@
     reason = "one of the three crates that may hold unsafe code; see ARCHITECTURE.md"
 )]
 
+pub mod exec;
 pub mod model;

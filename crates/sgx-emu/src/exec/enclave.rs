@@ -1,0 +1,531 @@
+//! An emulated enclave: its life, and a thread's way in and out.
+
+use std::{
+    ptr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use sgx_types::{PageType, SecInfo, SecInfoFlags, Secs, Sigstruct, SsaGpr, Xfrm};
+
+use super::{
+    Error, arch,
+    memory::Elrange,
+    record::{self, AttachedThread, INSIDE, LEAVING, OUTSIDE, Record},
+    signal, sites, step,
+};
+use crate::model::{
+    Access, Enclave, EpcMemory, Exception, Fidelity, LeafError, PageRun, Processor, SsaFrame,
+    driver::{Driver, Progress},
+    encls::LaunchControl,
+    platform::Platform,
+};
+
+/// ENCLU leaf EENTER.
+const EENTER: u32 = 2;
+/// ENCLU leaf ERESUME.
+const ERESUME: u32 = 3;
+
+/// How strictly the emulator imitates hardware where it could be kinder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Strict {
+    /// As fast as it goes.
+    #[default]
+    Off,
+    /// ELRANGE is inaccessible while no thread is inside, so that every host access faults.
+    Closed,
+    /// As `Closed`, and every instruction is looked at before it runs.
+    Step,
+    /// As `Step`, with an asynchronous exit at every instruction of the runtime image.
+    StepAndInterrupt,
+}
+
+/// Choices that change how an enclave is run, not what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    /// Strictness.
+    pub strict: Strict,
+    /// Time-stamp-counter cycles that an entry and its exit take together.
+    pub transition_cycles: u64,
+    /// First address and end of the runtime image, for [`Strict::StepAndInterrupt`].
+    pub image: (u64, u64),
+}
+
+/// How an entry ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// EEXIT, with RDI, RSI and RDX.
+    Exit([u64; 3]),
+    /// An exception inside, or on the entry itself.
+    Exception {
+        /// EENTER or ERESUME when the leaf itself faulted, ERESUME after an asynchronous exit.
+        function: u32,
+        /// Vector.
+        vector: u8,
+        /// Error code.
+        error_code: u32,
+        /// Address, for page faults.
+        address: u64,
+    },
+    /// The calling thread is not attached, or the function is not EENTER or ERESUME.
+    Refused,
+}
+
+/// Transitions since the enclave was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// EENTER.
+    pub entries: u64,
+    /// EEXIT.
+    pub exits: u64,
+    /// Asynchronous exits for exceptions.
+    pub exceptions: u64,
+    /// Asynchronous exits for interrupts.
+    pub interrupts: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    entries: AtomicU64,
+    exits: AtomicU64,
+    exceptions: AtomicU64,
+    interrupts: AtomicU64,
+}
+
+/// What the signal handler and the leaves need of an enclave.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) model: Mutex<Enclave<Elrange>>,
+    pub(super) platform: Arc<Platform>,
+    pub(super) driver: Driver,
+    pub(super) options: Options,
+    pub(super) elrange_size: u64,
+    pub(super) xfrm: Xfrm,
+    /// Addresses of the patched sites.
+    pub(super) sites: Vec<u64>,
+    xsave_size: usize,
+    xcr0: Xfrm,
+    counters: Counters,
+}
+
+/// Whether this process holds an emulated enclave.
+static OCCUPIED: AtomicBool = AtomicBool::new(false);
+
+/// An enclave on the emulator. There is at most one in a process, since ELRANGE starts at address 0.
+#[derive(Debug)]
+pub struct EmulatedEnclave {
+    shared: Box<Shared>,
+}
+
+/// EPC pages of the emulated machine: 64 GiB, more than any host here has.
+const EPC_PAGES: u64 = 1 << 24;
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        OCCUPIED.store(false, Ordering::Release);
+    }
+}
+
+impl EmulatedEnclave {
+    /// Makes an enclave (ECREATE) and reserves ELRANGE.
+    ///
+    /// # Errors
+    /// [`Error`]: the SECS does not suit the processor, or ELRANGE cannot be reserved.
+    pub fn create(
+        platform: Arc<Platform>,
+        processor: &Processor,
+        secs: &Secs,
+        options: Options,
+    ) -> Result<Self, Error> {
+        if OCCUPIED.swap(true, Ordering::Acquire) {
+            return Err(Error::Occupied);
+        }
+        Self::create_alone(platform, processor, secs, options)
+            .inspect_err(|_| OCCUPIED.store(false, Ordering::Release))
+    }
+
+    fn create_alone(
+        platform: Arc<Platform>,
+        processor: &Processor,
+        secs: &Secs,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let memory = Elrange::reserve(secs.size)?;
+        let model = Enclave::ecreate(secs, processor, Fidelity::Strict, memory)
+            .map_err(|source| Error::Leaf { leaf: "ECREATE", source })?;
+        signal::install()?;
+        let xfrm = secs.attributes.xfrm;
+        Ok(Self {
+            shared: Box::new(Shared {
+                model: Mutex::new(model),
+                platform,
+                driver: Driver { epc_pages: EPC_PAGES },
+                options,
+                elrange_size: secs.size,
+                xfrm,
+                sites: Vec::new(),
+                xsave_size: processor.xsave.size(xfrm) as usize,
+                xcr0: processor.xfrm,
+                counters: Counters::default(),
+            }),
+        })
+    }
+
+    /// Adds a page (EADD), and measures it whole if `measured` (EEXTEND).
+    ///
+    /// # Errors
+    /// [`Error::Driver`].
+    pub fn add_page(
+        &mut self,
+        address: u64,
+        secinfo: &SecInfo,
+        bytes: &[u8; 4096],
+        measured: bool,
+    ) -> Result<(), Error> {
+        let driver = self.shared.driver;
+        Ok(driver.add(&mut self.shared.model(), address, secinfo, bytes, measured)?)
+    }
+
+    /// Finishes the enclave (EINIT) and replaces the ENCLU sites of its image by jumps.
+    ///
+    /// # Errors
+    /// [`Error::Leaf`] with EINIT's reason, or a site that is none.
+    pub fn init(
+        &mut self,
+        sigstruct: &[u8; Sigstruct::SIZE],
+        control: &LaunchControl,
+        sites: &[u64],
+    ) -> Result<(), Error> {
+        let mut model = self.shared.model();
+        model.einit(sigstruct, control).map_err(|source| Error::Leaf { leaf: "EINIT", source })?;
+        let memory = model.memory_mut();
+        for (index, &address) in (0..).zip(sites) {
+            patch(memory, index, address)?;
+        }
+        memory.flush(0).map_err(host)?;
+        memory.read_directly();
+        if self.shared.options.strict > Strict::Off {
+            memory.close().map_err(|source| Error::Host { operation: "close ELRANGE", source })?;
+        }
+        drop(model);
+        self.shared.sites = sites.to_vec();
+        Ok(())
+    }
+
+    /// Prepares the calling thread for [`Self::enter`]: signal stack, system-call dispatch, CPUID faults. Keep the
+    /// result until the thread is done.
+    ///
+    /// # Errors
+    /// [`Error`] with what the host refused.
+    pub fn attach_thread(&self) -> Result<AttachedThread, Error> {
+        let thread = AttachedThread::new()?;
+        signal::divert_system_calls(self.shared.elrange_size)?;
+        signal::divert_cpuid();
+        // SAFETY: the record is the calling thread's own; the enclave outlives its threads' entries
+        // because `enter` borrows it.
+        unsafe { (*thread.record()).inside = ptr::null() };
+        Ok(thread)
+    }
+
+    /// Enters a TCS with RDI, RSI and RDX (EENTER), or resumes it (ERESUME), and returns when the enclave exits
+    /// or raises an exception. Interrupts resume silently, after the handler of
+    /// [`super::on_interrupt`] has been called.
+    ///
+    /// # Safety
+    /// Enclave code runs with access to all memory of the process: the caller trusts the image to
+    /// touch nothing outside ELRANGE but what it was handed.
+    pub unsafe fn enter(&self, tcs: u64, function: u32, registers: [u64; 3]) -> Left {
+        let Some(record) = record::current() else { return Left::Refused };
+        // SAFETY: the record belongs to this thread; the handler and the assembly access it only
+        // while this function waits for them.
+        let record = unsafe { &mut *record };
+        let outer = std::mem::replace(&mut record.inside, ptr::from_ref(&*self.shared).cast());
+        let left = self.run(record, tcs, function, registers);
+        record.inside = outer;
+        left
+    }
+
+    /// Takes permissions from pages (EMODPR, ETRACK). Returns bytes done and why it stopped.
+    pub fn restrict(&self, address: u64, len: u64, permissions: SecInfoFlags) -> Progress {
+        let mut model = self.shared.model();
+        let done = self.shared.driver.restrict(&mut model, run(address, len), permissions);
+        let flushed = model.memory().flush(0);
+        drop(model);
+        debug_assert!(flushed.is_ok(), "restricting maps at once");
+        done
+    }
+
+    /// Changes the type of pages (EMODT, ETRACK).
+    pub fn modify_type(&self, address: u64, len: u64, page_type: PageType) -> Progress {
+        let driver = self.shared.driver;
+        driver.modify_types(&mut self.shared.model(), run(address, len), page_type)
+    }
+
+    /// Removes pages that were trimmed and accepted (EREMOVE).
+    pub fn remove(&self, address: u64, len: u64) -> Progress {
+        self.shared.driver.remove(&mut self.shared.model(), run(address, len))
+    }
+
+    /// The SECS.
+    pub fn secs(&self) -> Secs {
+        *self.shared.model().secs()
+    }
+
+    /// Transitions so far.
+    pub fn stats(&self) -> Stats {
+        let counters = &self.shared.counters;
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            entries: load(&counters.entries),
+            exits: load(&counters.exits),
+            exceptions: load(&counters.exceptions),
+            interrupts: load(&counters.interrupts),
+        }
+    }
+
+    fn run(&self, record: &mut Record, tcs: u64, function: u32, registers: [u64; 3]) -> Left {
+        let shared = &*self.shared;
+        let mut function = function;
+        record.params = [registers[0], registers[1], registers[2], 0, 0];
+        loop {
+            let half = shared.options.transition_cycles / 2;
+            if half > 0 {
+                arch::burn(half);
+            }
+            let outcome = match function {
+                EENTER => shared.eenter(record, tcs),
+                ERESUME => shared.eresume(record, tcs),
+                _ => return Left::Refused,
+            };
+            if half > 0 {
+                arch::burn(half);
+            }
+            match outcome {
+                Err(error) => return entry_fault(function, error),
+                Ok(0) => {
+                    shared.left(tcs, Enclave::eexit_to_host);
+                    shared.counters.exits.fetch_add(1, Ordering::Relaxed);
+                    return Left::Exit([record.params[0], record.params[1], record.params[2]]);
+                }
+                Ok(_) => {
+                    shared.left(tcs, Enclave::aex_to_host);
+                    if record.exit.exception {
+                        shared.counters.exceptions.fetch_add(1, Ordering::Relaxed);
+                        return Left::Exception {
+                            function: ERESUME,
+                            vector: record.exit.vector,
+                            error_code: record.exit.error_code,
+                            address: record.exit.address,
+                        };
+                    }
+                    shared.counters.interrupts.fetch_add(1, Ordering::Relaxed);
+                    signal::interrupted(record);
+                    function = ERESUME;
+                }
+            }
+        }
+    }
+}
+
+fn host(source: crate::model::MemoryError) -> Error {
+    Error::Leaf { leaf: "EINIT", source: LeafError::Host(source) }
+}
+
+fn run(address: u64, len: u64) -> PageRun {
+    PageRun { start: address, pages: len.div_ceil(4096) }
+}
+
+fn patch(memory: &mut Elrange, index: u64, address: u64) -> Result<(), Error> {
+    let mut found = [0; 8];
+    memory.read(address, &mut found).map_err(host)?;
+    if found != sites::SITE_BYTES {
+        return Err(Error::NotASite { address, found });
+    }
+    let jump = sites::jump(index)?;
+    memory.write_platform(sites::JUMP_SLOTS + index * 8, arch::site_stub(index));
+    memory.write(address, &jump).map_err(host)
+}
+
+fn entry_fault(function: u32, error: LeafError) -> Left {
+    let (vector, address) = match error {
+        LeafError::Fault(Exception::PageFault { linaddr }) => (14, linaddr & !0xfff),
+        LeafError::Fault(Exception::GeneralProtection)
+        | LeafError::Code(_)
+        | LeafError::Host(_) => (13, 0),
+    };
+    Left::Exception { function, vector, error_code: 0, address }
+}
+
+impl Enclave<Elrange> {
+    fn eexit_to_host(&mut self, tcs: u64) {
+        // The target was our own label, and a thread is inside: neither check can fail.
+        let _ = self.eexit(tcs, 0);
+    }
+
+    fn aex_to_host(&mut self, tcs: u64) {
+        // A thread is inside.
+        let _ = self.aex(tcs);
+    }
+}
+
+impl Shared {
+    pub(super) fn model(&self) -> MutexGuard<'_, Enclave<Elrange>> {
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Books an exit, and closes ELRANGE in strict mode when nobody is inside.
+    fn left(&self, tcs: u64, leave: impl FnOnce(&mut Enclave<Elrange>, u64)) {
+        let mut model = self.model();
+        leave(&mut model, tcs);
+        if self.options.strict > Strict::Off && model.threads_inside() == 0 {
+            let closed = model.memory().close();
+            assert!(closed.is_ok(), "ELRANGE can always be made inaccessible");
+        }
+    }
+
+    /// Opens ELRANGE in strict mode.
+    fn open(&self, model: &Enclave<Elrange>) -> Result<(), LeafError> {
+        if self.options.strict == Strict::Off || model.threads_inside() > 0 {
+            return Ok(());
+        }
+        let mut pending: Option<(PageRun, Access)> = None;
+        for (address, entry) in model.entries() {
+            let access = entry.accessible();
+            match &mut pending {
+                Some((run, same)) if *same == access && run.end() == address => run.pages += 1,
+                other => {
+                    if let Some((run, access)) = other.replace((PageRun::one(address), access)) {
+                        model.memory().reopen(run, access)?;
+                    }
+                }
+            }
+        }
+        if let Some((run, access)) = pending {
+            model.memory().reopen(run, access)?;
+        }
+        Ok(())
+    }
+
+    fn eenter(&self, record: &mut Record, tcs: u64) -> Result<u32, LeafError> {
+        let entry = {
+            let mut model = self.model();
+            self.open(&model)?;
+            let entry = model.eenter(tcs, arch::eenter_window(), self.xcr0)?;
+            model.memory().ensure_mapped(entry.ssa.start, entry.ssa.gpr)?;
+            model.memory().write_platform(
+                sites::GS_TABLE + sites::gs_index(entry.gsbase) * 8,
+                ptr::from_mut(record) as u64,
+            );
+            entry
+        };
+        self.counters.entries.fetch_add(1, Ordering::Relaxed);
+        record.tcs = tcs;
+        record.aep = arch::eenter_window();
+        record.cssa = u64::from(entry.cssa);
+        record.entry = entry.rip;
+        record.entry_rflags = 0x202 | step::trap_flag(self.options.strict);
+        record.fs_base = entry.fsbase;
+        record.gs_base = entry.gsbase;
+        record.use_frame(entry.ssa);
+        record.state.store(OUTSIDE, Ordering::Relaxed);
+        // SAFETY: the record describes a thread that the model has just let in.
+        Ok(unsafe { arch::casemate_emu_eenter(record) })
+    }
+
+    fn eresume(&self, record: &mut Record, tcs: u64) -> Result<u32, LeafError> {
+        let resumption = {
+            let mut model = self.model();
+            self.open(&model)?;
+            let resumption = model.eresume(tcs, arch::eenter_window(), self.xcr0)?;
+            model.memory().ensure_mapped(resumption.ssa.start, resumption.ssa.gpr)?;
+            model.memory().write_platform(
+                sites::GS_TABLE + sites::gs_index(resumption.gsbase) * 8,
+                ptr::from_mut(record) as u64,
+            );
+            resumption
+        };
+        record.state.store(LEAVING, Ordering::Relaxed);
+        record.tcs = tcs;
+        record.use_frame(resumption.ssa);
+        record.load_gprs(self.options.strict);
+        if !self.xsave_area_is_loadable(resumption.ssa) {
+            record.state.store(OUTSIDE, Ordering::Relaxed);
+            self.model().aex_to_host(tcs);
+            return Err(LeafError::GP);
+        }
+        record.fs_base = resumption.fsbase;
+        record.gs_base = resumption.gsbase;
+        let xsave = ptr::with_exposed_provenance(resumption.ssa.start as usize);
+        // SAFETY: the record holds the registers of the frame, whose XSAVE area was just checked.
+        let outcome = unsafe { arch::casemate_emu_eresume(record, xsave, self.xfrm.bits()) };
+        if outcome == 2 {
+            // The frame is as it was: the asynchronous exit that follows leaves it alone.
+            record.state.store(OUTSIDE, Ordering::Relaxed);
+            record.exit = record::Exit::default();
+        }
+        Ok(outcome)
+    }
+
+    /// Whether XRSTOR will take the frame's XSAVE header (SDM volume 1, "Operation of XRSTOR").
+    fn xsave_area_is_loadable(&self, frame: SsaFrame) -> bool {
+        // SAFETY: the model found the frame's pages readable and `ensure_mapped` mapped them.
+        let word = |at: u64| unsafe {
+            ptr::with_exposed_provenance::<u64>((frame.start + at) as usize).read_volatile()
+        };
+        // SAFETY: as above.
+        let mxcsr = unsafe {
+            ptr::with_exposed_provenance::<u32>((frame.start + 24) as usize).read_volatile()
+        };
+        let header_rest_is_zero = (1..8).all(|i| word(512 + i * 8) == 0);
+        word(512) & !self.xfrm.bits() == 0 && header_rest_is_zero && mxcsr & !0xffff == 0
+    }
+
+    /// Maps what waits to be mapped. Returns whether `address` was part of it, so that an access that
+    /// faulted there can go on.
+    pub(super) fn flush_mapped(&self, address: u64) -> bool {
+        match self.model().memory().flush(address) {
+            Ok(was_waiting) => was_waiting,
+            Err(error) => signal::die(&error.to_string()),
+        }
+    }
+
+    /// Bytes of the XSAVE area for this enclave's XFRM.
+    pub(super) fn xsave_size(&self) -> usize {
+        self.xsave_size
+    }
+}
+
+impl Record {
+    fn use_frame(&mut self, frame: SsaFrame) {
+        self.ssa_start = frame.start;
+        self.ssa_gpr = frame.gpr;
+    }
+
+    /// Loads the registers of the SSA frame for the way back in.
+    fn load_gprs(&mut self, strict: Strict) {
+        // SAFETY: the frame's pages were found readable and are mapped.
+        let word = |at: usize| unsafe {
+            ptr::with_exposed_provenance::<u64>(self.ssa_gpr as usize + at).read_volatile()
+        };
+        let mut regs = [0; 16];
+        for (index, register) in regs.iter_mut().enumerate() {
+            *register = word(index * 8);
+        }
+        let (rflags, rip) = (word(SsaGpr::RFLAGS), word(SsaGpr::RIP));
+        self.regs = regs;
+        self.iret = record::IretFrame {
+            rip,
+            cs: signal::USER_CS,
+            rflags: (rflags & signal::RFLAGS_LOADABLE) | 0x202 | step::trap_flag(strict),
+            rsp: regs[4],
+            ss: signal::USER_SS,
+        };
+    }
+
+    /// Whether the thread runs enclave code.
+    pub(super) fn is_inside(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == INSIDE
+    }
+}
