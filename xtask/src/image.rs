@@ -19,6 +19,16 @@ pub(crate) struct Args {
     /// Check this file instead of building one
     #[arg(long, value_name = "FILE", conflicts_with = "no_check")]
     check: Option<PathBuf>,
+    /// Also build it in another folder; both must be the same bytes
+    #[arg(long, conflicts_with_all = ["no_check", "check"])]
+    reproduce: bool,
+}
+
+impl Args {
+    /// Everything that can be checked.
+    pub(crate) fn thorough() -> Self {
+        Self { reproduce: true, ..Self::default() }
+    }
 }
 
 /// Builds the image, then checks it unless told not to.
@@ -30,7 +40,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         println!("image {} built, not checked", build::build()?.display());
         return Ok(());
     }
-    build_and_check().map(drop)
+    let image = build_and_check()?;
+    if args.reproduce {
+        build::reproduce(&image)?;
+        println!("image reproduced, byte for byte, in another folder");
+    }
+    Ok(())
 }
 
 /// Builds and checks the image and returns its path.

@@ -28,7 +28,7 @@ enum Suite {
     Tidy,
     /// Lints, warnings are errors (clippy)
     Clippy,
-    /// The enclave image and its disassembly check
+    /// The enclave image, its disassembly check, and that it is reproducible
     Image,
     /// Unit and integration tests of every crate
     Crates,
@@ -115,7 +115,7 @@ impl Suite {
                 let scope = ["clippy", "--workspace", "--all-targets", "--locked"];
                 cargo(&[&scope[..], &["--", "--deny", "warnings"]].concat())
             }
-            Self::Image => image::run(&image::Args::default()),
+            Self::Image => image::run(&image::Args::thorough()),
             Self::Crates => tests(&["--lib", "--bins", "--tests"], tally),
             Self::Doc => tests(&["--doc"], tally),
             Self::E2e => e2e::run(tally),

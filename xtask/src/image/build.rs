@@ -53,16 +53,22 @@ const LINK: &[&str] = &[
 ];
 
 /// Builds the image and returns its path, `target/image/casemate-enclave`.
-pub(crate) fn build() -> Result<PathBuf> {
-    let directory = workspace::root().join("target").join("image");
+pub(super) fn build() -> Result<PathBuf> {
+    build_in(workspace::root())
+}
+
+/// Builds the image of the workspace in `root`.
+fn build_in(root: &Path) -> Result<PathBuf> {
+    let directory = root.join("target").join("image");
     let mut cargo = process::cargo();
     cargo
+        .current_dir(root)
         .args(["build", "--package", "enclave", "--bin", BINARY])
         .args(["--profile", PROFILE, "--target", TARGET, "--locked"])
         .arg("--target-dir")
         .arg(&directory)
         .env_remove("RUSTFLAGS")
-        .env("CARGO_ENCODED_RUSTFLAGS", encoded_flags()?);
+        .env("CARGO_ENCODED_RUSTFLAGS", encoded_flags(root)?);
     process::run(&mut cargo)?;
 
     let built = directory.join(TARGET).join(PROFILE).join(BINARY);
@@ -71,8 +77,33 @@ pub(crate) fn build() -> Result<PathBuf> {
     Ok(image)
 }
 
+/// Builds a copy of the workspace in another folder and fails unless its image is the same bytes.
+pub(super) fn reproduce(image: &Path) -> Result<()> {
+    let copy = tempfile::Builder::new().prefix("casemate-image-").tempdir();
+    let copy = copy.context("make a folder for a second build")?;
+    for file in workspace::files()? {
+        let to = copy.path().join(&file);
+        let folder = to.parent().context("a file has no folder")?;
+        fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+        let from = workspace::root().join(&file);
+        if from.is_file() {
+            fs::copy(&from, &to).with_context(|| format!("copy {}", file.display()))?;
+        }
+    }
+    let again = build_in(copy.path())?;
+    let read = |path: &Path| fs::read(path).with_context(|| format!("read {}", path.display()));
+    let (first, second) = (read(image)?, read(&again)?);
+    if let Some(at) = first.iter().zip(&second).position(|(a, b)| a != b) {
+        bail!("the image differs at byte {at:#x} when it is built in another folder");
+    }
+    if first.len() != second.len() {
+        bail!("the image has {} bytes, built elsewhere {}", first.len(), second.len());
+    }
+    Ok(())
+}
+
 /// All compiler flags, joined as `CARGO_ENCODED_RUSTFLAGS` wants them.
-fn encoded_flags() -> Result<OsString> {
+fn encoded_flags(root: &Path) -> Result<OsString> {
     let mut flags: Vec<String> = CFG.iter().map(|cfg| format!("--cfg={cfg}")).collect();
     for option in CODEGEN {
         flags.push(format!("-C{option}"));
@@ -81,7 +112,7 @@ fn encoded_flags() -> Result<OsString> {
     for argument in LINK {
         flags.push(format!("-Clink-arg={argument}"));
     }
-    for (from, to) in path_prefixes()? {
+    for (from, to) in path_prefixes(root)? {
         flags.push(format!("--remap-path-prefix={}={to}", from.display()));
     }
     for flag in &flags {
@@ -94,8 +125,8 @@ fn encoded_flags() -> Result<OsString> {
 
 /// Directories of this machine, and what panic messages and debug information say instead, so that
 /// the image is the same bytes wherever it is built.
-fn path_prefixes() -> Result<Vec<(PathBuf, &'static str)>> {
-    let mut prefixes = vec![(workspace::root().to_path_buf(), "/casemate")];
+fn path_prefixes(root: &Path) -> Result<Vec<(PathBuf, &'static str)>> {
+    let mut prefixes = vec![(root.to_path_buf(), "/casemate")];
     let cargo_home = match std::env::var_os("CARGO_HOME") {
         Some(home) => PathBuf::from(home),
         None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(".cargo"),

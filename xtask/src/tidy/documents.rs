@@ -1,6 +1,9 @@
-//! Documents: ADRs are numbered without gaps and listed, names are plain.
+//! Documents: ADRs are numbered without gaps and listed, links lead somewhere, names are plain.
+
+use std::path::{Component, Path};
 
 use super::{Finding, TextFile};
+use crate::workspace;
 
 const ADR: &str = "docs/adr/";
 const INDEX: &str = "docs/adr/README.md";
@@ -10,7 +13,41 @@ pub(super) fn check(files: &[TextFile]) -> Vec<Finding> {
     let index = files.iter().find(|file| file.path == INDEX).map_or("", |file| &file.text);
     let mut findings = adrs(&paths, index);
     findings.extend(paths.iter().filter_map(|path| name(path)));
+    for file in files.iter().filter(|file| file.path.ends_with(".md")) {
+        let broken = links(&file.text).filter(|(_, link)| {
+            !resolve(&file.path, link).is_some_and(|path| workspace::root().join(path).exists())
+        });
+        findings.extend(broken.map(|(line, link)| {
+            Finding::at(&file.path, line, format!("link {link} leads nowhere"))
+        }));
+    }
     findings
+}
+
+/// Line numbers and targets of the links of a Markdown page that lead into the repository.
+fn links(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().enumerate().flat_map(|(index, line)| {
+        let targets = line.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let inside = targets.filter(|target| !target.contains("://") && !target.starts_with('#'));
+        inside.map(move |target| (index + 1, target.split('#').next().unwrap_or_default()))
+    })
+}
+
+/// A link of a page as a path from the root of the repository; `None` if it leads out of it.
+fn resolve(page: &str, link: &str) -> Option<String> {
+    let mut parts: Vec<&str> = page.split('/').collect();
+    parts.pop();
+    for component in Path::new(link).components() {
+        match component {
+            Component::Normal(name) => parts.push(name.to_str()?),
+            Component::ParentDir => {
+                parts.pop()?;
+            }
+            Component::CurDir => {}
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(parts.join("/"))
 }
 
 /// `docs/adr/NNNN-title.md`, each number once, from 0001 on, each in the index.
@@ -73,6 +110,16 @@ mod tests {
         assert_eq!(messages(&["0001-one.md", "0004-four.md"]), ["number 0004, expected 0002"]);
         assert_eq!(messages(&["one.md"]), ["not named NNNN-title.md"]);
         assert_eq!(messages(&["0001-other.md"]), ["not listed in docs/adr/README.md"]);
+    }
+
+    #[test]
+    fn follows_links() {
+        let text = "[a](b.md) and [c](../d.md#e)\n[f](https://g/h) [i](#j)\n";
+        assert_eq!(links(text).collect::<Vec<_>>(), [(1, "b.md"), (1, "../d.md")]);
+        assert_eq!(resolve("docs/adr/x.md", "y.md").as_deref(), Some("docs/adr/y.md"));
+        assert_eq!(resolve("docs/adr/x.md", "../../README.md").as_deref(), Some("README.md"));
+        assert_eq!(resolve("README.md", "../out.md"), None);
+        assert_eq!(resolve("README.md", "/etc"), None);
     }
 
     #[test]
