@@ -9,7 +9,14 @@ Exit codes:
   1  the command failed; standard error says why
   2  the command line is wrong
   3  what was inspected is refused: a signature or a measurement does not check,
-     or, with --deny-warnings, there is a warning";
+     or, with --deny-warnings, there is a warning; evidence verifies and is not
+     what production evidence should be
+Evidence and collateral that do not verify:
+  10  malformed: the bytes are not what they claim to be
+  11  untrusted: a signature, a revocation or a rule refuses them
+  12  stale: valid at another time, or older than what was accepted before
+  13  unavailable: collateral is missing or its service does not answer
+  14  a mistake in the verifier";
 
 /// How a verb ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +27,8 @@ pub(crate) enum Exit {
     Failed,
     /// The command worked, and what it looked at is refused.
     Refused,
+    /// Evidence or collateral does not verify.
+    Evidence(dcap::Blame),
 }
 
 impl From<Exit> for ExitCode {
@@ -29,6 +38,14 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             // 2 is clap's, for a wrong command line.
             Exit::Refused => 3,
+            Exit::Evidence(blame) => match blame {
+                dcap::Blame::Malformed => 10,
+                dcap::Blame::Untrusted => 11,
+                dcap::Blame::Stale => 12,
+                dcap::Blame::Unavailable => 13,
+                // Bug, and blames to come: not understood is not verified.
+                _ => 14,
+            },
         })
     }
 }

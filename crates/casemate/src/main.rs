@@ -5,6 +5,9 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "printing is what a command line is for")]
 
+mod attest;
+mod clock;
+mod collateral;
 mod exit;
 mod files;
 mod inspect;
@@ -28,6 +31,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Attest(attest::Args),
+    Collateral(collateral::Args),
     Inspect(inspect::Args),
     Quote(quote::Args),
     Sign(Box<sign::Args>),
@@ -35,6 +40,8 @@ enum Verb {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
+        Verb::Attest(args) => args.run(),
+        Verb::Collateral(args) => args.run(),
         Verb::Inspect(args) => args.run(),
         Verb::Quote(args) => args.run(),
         Verb::Sign(args) => args.run(),

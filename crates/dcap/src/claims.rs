@@ -114,6 +114,8 @@ pub struct RootClaims {
     pub name: String,
     /// True for an emulator's root.
     pub emulated: bool,
+    /// SHA-256 of the root's SubjectPublicKeyInfo: the fingerprint by which policies name a root.
+    pub spki_sha256: Bytes<32>,
     /// SHA-384 of the root's public key point (Intel's `root_key_id`), or of its RSA key for AMD.
     pub key_sha384: Bytes<48>,
 }

@@ -59,6 +59,7 @@ pub fn collateral(bytes: &[u8]) {
 pub fn snp(bytes: &[u8]) {
     let _ = SnpReport::parse(bytes);
     let (report, vek) = bytes.split_at_checked(SnpReport::SIZE).unwrap_or((bytes, &[]));
+    let _ = crate::snp::find_vek(vek);
     let collateral = SnpCollateral { vek: vek.to_vec(), ..SnpCollateral::default() };
     let _ = Verifier::new(Anchors::production()).verify_snp(report, &collateral, NOW);
 }

@@ -96,3 +96,12 @@ pub fn verify(quote: &[u8], collateral: &Collateral, now: Time) -> Result<Claims
     let verified = verifier.verify_collateral(collateral, now)?;
     verifier.verify_quote(quote, &verified, now)
 }
+
+/// Decodes every certificate of a PEM chain to DER.
+///
+/// # Errors
+///
+/// `certificate.malformed`, or `chain.incomplete` when there are too many.
+pub fn certificates_from_pem(text: &[u8]) -> Result<alloc::vec::Vec<alloc::vec::Vec<u8>>, Refusal> {
+    pem::certificates(text)
+}

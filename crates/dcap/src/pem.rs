@@ -33,6 +33,11 @@ pub(crate) fn certificates(text: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
     Ok(certificates)
 }
 
+/// Decodes the certificate at the very start of `text`, if there is one.
+pub(crate) fn first(text: &[u8]) -> Option<Vec<u8>> {
+    one(text).map(|(der, _)| der)
+}
+
 fn trim(text: &[u8]) -> &[u8] {
     let filler = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0;
     let start = text.iter().position(|byte| !filler(byte)).unwrap_or(text.len());

@@ -14,6 +14,7 @@ pub struct VerifiedCollateral {
     pub(crate) sha256: Bytes<32>,
     pub(crate) anchor: Anchor,
     pub(crate) root_key_sha384: Bytes<48>,
+    pub(crate) root_spki_sha256: Bytes<32>,
     pub(crate) root_revoked: RevokedSerials,
     /// DER of the CA that issued the PCK CRL, verified up to the anchor.
     pub(crate) pck_ca: Vec<u8>,

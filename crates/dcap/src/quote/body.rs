@@ -45,7 +45,9 @@ impl<'a> ReportBody<'a> {
     /// Bytes of a report body.
     pub const SIZE: usize = 384;
 
-    pub(crate) fn parse(bytes: &'a [u8; 384]) -> Option<Self> {
+    /// Parses a report body; every 384 bytes are one.
+    #[must_use]
+    pub fn parse(bytes: &'a [u8; 384]) -> Option<Self> {
         let mut cursor = Cursor::new(bytes);
         let cpusvn = cursor.array()?;
         let miscselect = cursor.u32_le()?;

@@ -15,4 +15,5 @@ pub use chain::{SnpCollateral, SnpProduct};
 pub use claims::{SnpClaims, SnpPlatform};
 pub use report::{SnpKeyKind, SnpReport};
 pub use tcb::SnpTcb;
+pub use vek::find_vek;
 pub(crate) use verify::verify;

@@ -1,12 +1,16 @@
 //! AMD's extensions of VCEK and VLEK certificates, under 1.3.6.1.4.1.3704.1.
 
-use alloc::string::{String, ToString};
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
 
 use super::{SnpKeyKind, SnpTcb};
 use crate::{
     Refusal,
     der::{self, Reader, tag},
     error::refusal,
+    pem,
     x509::Certificate,
 };
 
@@ -62,6 +66,33 @@ impl<'a> VekExtensions<'a> {
         };
         Some(Self { kind, product, tcb, chip, csp })
     }
+}
+
+/// Finds the endorsement certificate among certificates that a producer put behind a report, one
+/// after the other in DER or PEM, with anything between them.
+///
+/// # Errors
+///
+/// `collateral.missing` when there is none.
+pub fn find_vek(endorsements: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let mut rest = endorsements;
+    while let Some(start) = rest.iter().position(|byte| matches!(byte, 0x30 | b'-')) {
+        rest = rest.get(start..).unwrap_or_default();
+        let pem = pem::first(rest);
+        let der = pem.or_else(|| Some(Reader::new(rest).any()?.raw.to_vec()));
+        let is_vek = |der: &Vec<u8>| {
+            Certificate::parse(der).is_ok_and(|certificate| named(&certificate, &[3, 1]).is_some())
+        };
+        if let Some(der) = der.filter(is_vek) {
+            return Ok(der);
+        }
+        rest = rest.get(1..).unwrap_or_default();
+    }
+    Err(refusal!(
+        CollateralMissing,
+        "no VCEK or VLEK certificate among {} bytes of endorsements",
+        endorsements.len()
+    ))
 }
 
 fn named<'a>(certificate: &Certificate<'a>, tail: &[u8]) -> Option<&'a [u8]> {

@@ -188,6 +188,7 @@ fn root_claims(crypto: &dyn Crypto, product: SnpProduct) -> Result<RootClaims, R
         kind: RootKind::Amd,
         name: root.subject.common_name().unwrap_or_default().to_string(),
         emulated: false,
+        spki_sha256: Bytes(crypto.sha256(&[root.spki])),
         key_sha384: Bytes(crypto.sha384(key)),
     })
 }

@@ -103,6 +103,7 @@ pub(super) fn verify(
         sha256: collateral.sha256(crypto),
         anchor: anchor.clone(),
         root_key_sha384: root_key_sha384(crypto, &root),
+        root_spki_sha256: Bytes(crypto.sha256(&[root.spki])),
         pck_ca: pck_ca.raw().to_vec(),
         pck_revoked: RevokedSerials::of(&pck_crl),
         root_revoked,

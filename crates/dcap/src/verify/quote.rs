@@ -286,6 +286,7 @@ fn root_claims(collateral: &VerifiedCollateral) -> RootClaims {
         kind: collateral.anchor.kind(),
         name: collateral.anchor.name().to_string(),
         emulated: collateral.anchor.kind() == RootKind::Emulator,
+        spki_sha256: collateral.root_spki_sha256,
         key_sha384: collateral.root_key_sha384,
     }
 }
