@@ -29,6 +29,8 @@ pub struct Enclave<M> {
     pub(super) isvfamilyid: [u8; 16],
     pub(super) measurement: Measurement,
     pub(super) processor: Processor,
+    /// Pages of the XSAVE area for the enclave's XFRM, which every entry checks.
+    pub(super) xsave_pages: u64,
     pub(super) epcm: Epcm,
     pub(super) tcs: TcsTable,
     pub(super) tracking: Tracking,

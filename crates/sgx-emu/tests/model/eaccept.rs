@@ -19,8 +19,9 @@ fn augmented() -> Bench {
 #[test]
 fn secinfo_must_be_aligned_inside_and_readable() {
     let mut enclave = augmented();
-    put(&mut enclave, SECINFO, &pending().to_bytes());
+    put(&mut enclave, SECINFO + 8, &pending().to_bytes());
     assert_eq!(enclave.eaccept(SECINFO + 8, FREE), GP, "not aligned");
+    put(&mut enclave, SECINFO, &pending().to_bytes());
     assert_eq!(enclave.eaccept(SIZE, FREE), GP, "outside ELRANGE");
     assert_eq!(enclave.eaccept(FREE + PAGE, FREE), pf(FREE + PAGE), "absent");
     assert_eq!(enclave.eaccept(TCS, FREE), pf(TCS), "not PT_REG");

@@ -60,6 +60,7 @@ fn each_illegal_operand_of_eenter_faults() {
     let eenter = |rbx, aep, xcr0| initialized().eenter(rbx, aep, xcr0);
     faults(eenter(TCS + 8, AEP, XCR0), LeafError::GP, "not aligned");
     faults(eenter(SIZE, AEP, XCR0), LeafError::pf(SIZE), "outside ELRANGE");
+    faults(eenter(SIZE, HIGH, XCR0), LeafError::pf(SIZE), "that comes before the AEP");
     faults(eenter(TCS, HIGH, XCR0), LeafError::GP, "AEP not canonical");
     faults(eenter(FREE, AEP, XCR0), LeafError::pf(FREE), "absent");
     faults(eenter(DATA, AEP, XCR0), LeafError::pf(DATA), "not PT_TCS");

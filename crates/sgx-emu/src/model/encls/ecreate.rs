@@ -43,6 +43,7 @@ impl<M> Enclave<M> {
             isvextprodid: [0; 16],
             isvfamilyid: [0; 16],
             processor: processor.clone(),
+            xsave_pages: u64::from(processor.xsave.size(secs.attributes.xfrm)).div_ceil(PAGE_SIZE),
             epcm: Epcm::new(secs.baseaddr, secs.size),
             tcs: TcsTable::default(),
             tracking: Tracking::default(),

@@ -19,7 +19,6 @@ impl<M: EpcMemory> Enclave<M> {
     /// - #PF: the SECINFO or the source page cannot be read.
     /// - SGX_PAGE_ATTRIBUTES_MISMATCH: the target is not a PENDING page as EAUG leaves it.
     pub fn eacceptcopy(&mut self, rbx: u64, rcx: u64, rdx: u64) -> LeafResult {
-        require(rbx.is_multiple_of(64))?;
         self.check_page_address(rcx)?;
         self.check_page_address(rdx)?;
         let secinfo = self.read_secinfo(rbx)?;

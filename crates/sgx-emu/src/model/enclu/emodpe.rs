@@ -18,7 +18,6 @@ impl<M: EpcMemory> Enclave<M> {
     ///   asked for where neither the page nor the SECINFO has read.
     /// - #PF: the SECINFO cannot be read; the page is not a settled PT_REG.
     pub fn emodpe(&mut self, rbx: u64, rcx: u64) -> LeafResult {
-        require(rbx.is_multiple_of(64))?;
         self.check_page_address(rcx)?;
         let secinfo = self.read_secinfo(rbx)?;
         let wanted = permissions(&secinfo);

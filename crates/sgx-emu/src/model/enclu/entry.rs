@@ -26,7 +26,7 @@ impl<M> Enclave<M> {
         require(fields.ossa.is_multiple_of(PAGE_SIZE))?;
         require(fields.ofsbase.is_multiple_of(PAGE_SIZE))?;
         require(fields.ogsbase.is_multiple_of(PAGE_SIZE))?;
-        require(fields.flags.unnamed().is_empty())?;
+        // Reserved FLAGS need no check: EADD and EACCEPT let none through.
         require(self.is_initialized())?;
         require(xcr0.contains(self.secs.attributes.xfrm))?;
         // SPEC: TCS.FLAGS.AEXNOTIFY must equal the attribute; this processor never has it.
@@ -42,8 +42,7 @@ impl<M> Enclave<M> {
     ///
     /// #PF at the first page that cannot.
     pub(super) fn check_ssa(&self, frame: SsaFrame) -> LeafResult {
-        let xsave = u64::from(self.processor.xsave.size(self.secs.attributes.xfrm));
-        for page in 0..xsave.div_ceil(PAGE_SIZE) {
+        for page in 0..self.xsave_pages {
             self.check_operand(frame.start.wrapping_add(page * PAGE_SIZE), Access::RW)?;
         }
         self.check_operand(frame.gpr, Access::RW)
