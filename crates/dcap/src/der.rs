@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
 
     /// Reads an object identifier's contents.
     pub(crate) fn oid(&mut self) -> Option<&'a [u8]> {
-        self.expect(tag::OID).map(|element| element.value)
+        self.expect(tag::OID).map(|element| element.value).filter(|value| is_oid(value))
     }
 
     /// Reads a non-negative INTEGER's magnitude, minimal, without the sign byte.
@@ -158,6 +158,18 @@ pub(crate) fn to_u64(magnitude: &[u8]) -> Option<u64> {
     Some(magnitude.iter().fold(0, |value, byte| (value << 8) | u64::from(*byte)))
 }
 
+/// Arcs are base-128 numbers, each minimal, the last one complete (X.690 section 8.19).
+fn is_oid(value: &[u8]) -> bool {
+    let mut starts_arc = true;
+    for byte in value {
+        if starts_arc && *byte == 0x80 {
+            return false;
+        }
+        starts_arc = byte & 0x80 == 0;
+    }
+    starts_arc && !value.is_empty()
+}
+
 /// Opens `bytes` as exactly one element of this tag.
 pub(crate) fn whole(bytes: &[u8], tag: u8) -> Option<Reader<'_>> {
     let mut reader = Reader::new(bytes);
@@ -205,6 +217,14 @@ mod tests {
         assert_eq!(magnitude(&[0, 0x7f]), None);
         assert_eq!(magnitude(&[0x80]), None);
         assert_eq!(magnitude(&[]), None);
+    }
+
+    #[test]
+    fn object_identifiers_must_be_whole_and_minimal() {
+        assert!(is_oid(&[0x2a, 0x86, 0x48]));
+        assert!(!is_oid(&[]));
+        assert!(!is_oid(&[0x2a, 0x86]), "the last arc goes on");
+        assert!(!is_oid(&[0x2a, 0x80, 0x01]), "an arc with a leading zero");
     }
 
     #[test]

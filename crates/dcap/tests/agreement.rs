@@ -115,7 +115,12 @@ const CLASSES: &[Class] = &[
     Class {
         name: "other-root-and-chain-bytes",
         ours: &[],
-        theirs: &["Failed to verify certificate chain", "Failed to extract", "Failed to parse"],
+        theirs: &[
+            "Failed to decode certificate: malformed OID",
+            "Failed to verify certificate chain",
+            "Failed to extract",
+            "Failed to parse",
+        ],
     },
 ];
 

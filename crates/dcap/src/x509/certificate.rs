@@ -280,13 +280,18 @@ fn public_key(spki: &[u8]) -> Option<PublicKey<'_>> {
     let mut algorithm = reader.nested(tag::SEQUENCE)?;
     let bits = reader.bits()?;
     reader.end()?;
-    Some(match algorithm.oid()? {
-        oid::EC_PUBLIC_KEY => match algorithm.any()?.value {
-            oid::P256 => PublicKey::P256(point(bits)?),
-            oid::P384 => PublicKey::P384(point(bits)?),
-            _ => PublicKey::Other,
-        },
-        oid::RSA => PublicKey::Rsa(bits),
+    let id = algorithm.oid()?;
+    if id == oid::RSA {
+        return Some(PublicKey::Rsa(bits));
+    }
+    if id != oid::EC_PUBLIC_KEY {
+        return Some(PublicKey::Other);
+    }
+    let curve = algorithm.oid()?;
+    algorithm.end()?;
+    Some(match curve {
+        oid::P256 => PublicKey::P256(point(bits)?),
+        oid::P384 => PublicKey::P384(point(bits)?),
         _ => PublicKey::Other,
     })
 }
