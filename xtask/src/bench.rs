@@ -6,6 +6,7 @@
 //! tuning for a free transition would hide.
 
 mod alternate;
+mod attestation;
 mod rows;
 mod stats;
 mod table;
@@ -39,6 +40,8 @@ pub(crate) struct Args {
 enum What {
     /// The enclave runtime
     Runtime,
+    /// Verifying quotes; native is crate dcap-qvl on the same cryptography
+    Attestation,
 }
 
 /// Cycles that the emulator adds to every enclave transition.
@@ -48,6 +51,7 @@ pub(crate) const TRANSITION_CYCLES: [u32; 2] = [0, 10_000];
 pub(crate) fn run(args: &Args) -> Result<()> {
     let mut rows: Vec<Row> = match args.what {
         What::Runtime => rows::runtime()?,
+        What::Attestation => attestation::rows()?,
     };
     if let Some(text) = &args.only {
         rows.retain(|row| row.name.contains(text));

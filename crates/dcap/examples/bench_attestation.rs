@@ -4,13 +4,15 @@
 //!     taskset -c 1 cargo run --release -p dcap --example bench_attestation [ROUNDS]
 //!
 //! One line per row: quote, what, ours, theirs (both medians, ns), ratio. Figures of one machine and
-//! moment: only the ratios travel.
+//! moment: only the ratios travel. `cargo xtask bench attestation` asks for single figures:
+//!
+//!     bench_attestation sample sgx-v3|tdx-v4|tdx-v5 full|cached|parse ours|theirs
 #![allow(clippy::print_stdout, reason = "printing figures is what it is for")]
 #![allow(clippy::disallowed_methods, reason = "it measures time")]
 
 use std::{fs, hint::black_box, path::Path, time::Instant};
 
-use dcap::{Anchors, Collateral, Quote, Time, Verifier};
+use dcap::{Anchors, Collateral, Quote, Time, VerifiedCollateral, Verifier};
 use dcap_qvl::{QuoteCollateralV3, quote::Quote as TheirQuote, verify::ring};
 
 const CASES: [(&str, &str, &str, u64); 3] = [
@@ -35,37 +37,102 @@ const CASES: [(&str, &str, &str, u64); 3] = [
 ];
 
 fn main() {
-    let rounds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(300);
-    println!("{:<8} {:<28} {:>12} {:>12} {:>7}", "quote", "what", "ours ns", "theirs ns", "ratio");
-    for (name, quote, collateral, at) in CASES {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["sample", case, what, who] => println!("{}", sample(case, what, who)),
+        [] => table(300),
+        [rounds] => table(rounds.parse().expect("a number of rounds")),
+        _ => panic!("expected nothing, ROUNDS or sample CASE WHAT WHO, found {words:?}"),
+    }
+}
+
+/// Both verifiers, ready for one case.
+struct Bench {
+    quote: Vec<u8>,
+    at: u64,
+    ours: Collateral,
+    theirs: QuoteCollateralV3,
+    verifier: Verifier,
+    verified: VerifiedCollateral,
+}
+
+impl Bench {
+    fn new((_, quote, collateral, at): (&str, &str, &str, u64)) -> Self {
         let quote = read(quote);
-        let json = read(collateral);
-        let ours = Collateral::from_json(&json).expect("test data");
-        let theirs: QuoteCollateralV3 = their_collateral(&ours);
+        let ours = Collateral::from_json(&read(collateral)).expect("test data");
+        let theirs = their_collateral(&ours);
         let verifier = Verifier::new(Anchors::production());
         let now = Time::from_unix(at);
         let verified = verifier.verify_collateral(&ours, now).expect("test data");
         let claims = verifier.verify_quote(&quote, &verified, now).expect("test data");
         let report = ring::verify(&quote, &theirs, at).expect("test data");
         assert_eq!(claims.tcb_status().map(dcap::TcbStatus::as_str), Some(report.status.as_str()));
+        Self { quote, at, ours, theirs, verifier, verified }
+    }
 
-        let their_full = || drop(black_box(ring::verify(black_box(&quote), &theirs, at)));
-        let full = || {
-            let verified = verifier.verify_collateral(black_box(&ours), now);
-            drop(black_box(
-                verified.and_then(|verified| verifier.verify_quote(&quote, &verified, now)),
-            ));
-        };
-        let cached = || drop(black_box(verifier.verify_quote(black_box(&quote), &verified, now)));
-        let parse = || drop(black_box(Quote::parse(black_box(&quote))));
-        let their_parse = || drop(black_box(TheirQuote::parse(black_box(&quote))));
-        row(name, "full verification", rounds, 5, full, their_full);
-        row(name, "with cached collateral", rounds, 5, cached, their_full);
-        row(name, "parsing", rounds, 1000, parse, their_parse);
+    /// One operation. The other verifier has no cached form: it verifies in full.
+    fn run(&self, what: &str, who: &str) {
+        let now = Time::from_unix(self.at);
+        match (what, who) {
+            ("full", "ours") => {
+                let verified = self.verifier.verify_collateral(black_box(&self.ours), now);
+                let result =
+                    verified.and_then(|it| self.verifier.verify_quote(&self.quote, &it, now));
+                drop(black_box(result));
+            }
+            ("cached", "ours") => {
+                let quote = black_box(&self.quote);
+                drop(black_box(self.verifier.verify_quote(quote, &self.verified, now)));
+            }
+            ("parse", "ours") => drop(black_box(Quote::parse(black_box(&self.quote)))),
+            ("parse", "theirs") => drop(black_box(TheirQuote::parse(black_box(&self.quote)))),
+            ("full" | "cached", "theirs") => {
+                drop(black_box(ring::verify(black_box(&self.quote), &self.theirs, self.at)));
+            }
+            _ => panic!("expected full, cached or parse, and ours or theirs: {what}, {who}"),
+        }
+    }
+
+    /// Nanoseconds of one operation, over a batch.
+    fn time(&self, what: &str, who: &str) -> u128 {
+        let batch: u32 = if what == "parse" { 1000 } else { 5 };
+        let start = Instant::now();
+        (0..batch).for_each(|_| self.run(what, who));
+        start.elapsed().as_nanos() / u128::from(batch)
+    }
+}
+
+/// Nanoseconds, the median of some batches.
+fn sample(case: &str, what: &str, who: &str) -> u128 {
+    let case = CASES.into_iter().find(|(name, ..)| *name == case).expect("a case");
+    let bench = Bench::new(case);
+    bench.time(what, who);
+    median((0..40).map(|_| bench.time(what, who)).collect())
+}
+
+fn table(rounds: usize) {
+    println!("{:<8} {:<8} {:>12} {:>12} {:>7}", "quote", "what", "ours ns", "theirs ns", "ratio");
+    for case in CASES {
+        let bench = Bench::new(case);
+        for what in ["full", "cached", "parse"] {
+            let mut samples = [Vec::new(), Vec::new()];
+            for round in 0..rounds {
+                // Turn the order, so that neither always runs on a warm cache.
+                for turn in 0..2 {
+                    let which = (round + turn) % 2;
+                    samples[which].push(bench.time(what, ["ours", "theirs"][which]));
+                }
+            }
+            let [ours, theirs] = samples.map(median);
+            let percent = ours * 100 / theirs.max(1);
+            println!("{:<8} {what:<8} {ours:>12} {theirs:>12} {percent:>6}%", case.0);
+        }
         println!(
-            "{name:<8} memory of cached collateral: {} bytes, from {} bytes",
-            verified.memory_bytes(),
-            verified.source_bytes()
+            "{:<8} memory of cached collateral: {} bytes, from {} bytes",
+            case.0,
+            bench.verified.memory_bytes(),
+            bench.verified.source_bytes()
         );
     }
 }
@@ -88,31 +155,6 @@ fn their_collateral(ours: &Collateral) -> QuoteCollateralV3 {
         qe_identity_signature: ours.qe_identity_signature.clone(),
         pck_certificate_chain: None,
     }
-}
-
-fn row(
-    name: &str,
-    what: &str,
-    rounds: usize,
-    batch: u32,
-    mut ours: impl FnMut(),
-    mut theirs: impl FnMut(),
-) {
-    let mut samples = [Vec::new(), Vec::new()];
-    for round in 0..rounds {
-        // Turn the order, so that neither always runs on a warm cache.
-        for turn in 0..2 {
-            let which = (round + turn) % 2;
-            let start = Instant::now();
-            for _ in 0..batch {
-                if which == 0 { ours() } else { theirs() }
-            }
-            samples[which].push(start.elapsed().as_nanos() / u128::from(batch));
-        }
-    }
-    let [ours, theirs] = samples.map(median);
-    let percent = ours * 100 / theirs.max(1);
-    println!("{name:<8} {what:<28} {ours:>12} {theirs:>12} {:>6}%", percent);
 }
 
 fn median(mut samples: Vec<u128>) -> u128 {

@@ -212,3 +212,98 @@ fn collateral_claims(
         revocation_checked: verified.crl_number.is_some(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Reason, snp::SnpKeyKind};
+
+    /// A real report; its signature does not count here.
+    const REPORT: &[u8] = include_bytes!("../../../../tests/dcap/snp/snp-v3-ace9b371.report");
+
+    fn report() -> SnpReport<'static> {
+        SnpReport::parse(REPORT).unwrap()
+    }
+
+    fn vek<'a>(report: &SnpReport<'a>) -> VekExtensions<'a> {
+        VekExtensions {
+            kind: SnpKeyKind::Vcek,
+            product: "Milan-B0".to_string(),
+            tcb: SnpTcb::read(report.reported_tcb, false),
+            chip: Some(report.chip_id),
+            csp: None,
+        }
+    }
+
+    fn platform(report: &SnpReport<'_>) -> SnpPlatform {
+        SnpPlatform::of(report, SnpProduct::Milan, &vek(report), None)
+    }
+
+    #[test]
+    fn a_key_of_another_tcb_is_refused() {
+        let platform = platform(&report());
+        check_tcb(&platform, &platform.reported_tcb).unwrap();
+        let other =
+            SnpTcb { microcode: platform.reported_tcb.microcode ^ 1, ..platform.reported_tcb };
+        assert_eq!(check_tcb(&platform, &other).unwrap_err().reason(), Reason::SnpVekTcb);
+    }
+
+    #[test]
+    fn a_reported_tcb_above_the_committed_one_is_refused() {
+        let mut platform = platform(&report());
+        platform.committed_tcb.snp = platform.reported_tcb.snp.saturating_sub(1);
+        let certified = platform.reported_tcb;
+        assert_eq!(check_tcb(&platform, &certified).unwrap_err().reason(), Reason::SnpTcbOrder);
+    }
+
+    #[test]
+    fn a_key_of_another_chip_is_refused_and_a_masked_id_is_noted() {
+        let report = report();
+        let own = vek(&report);
+        assert_eq!(check_chip(&report, &own).unwrap(), (Some(Bytes(*report.chip_id)), false));
+        let other = VekExtensions { chip: Some(&[7; 64]), ..own.clone() };
+        assert_eq!(check_chip(&report, &other).unwrap_err().reason(), Reason::SnpVekChip);
+        let masked = SnpReport { chip_id: &[0; 64], ..report };
+        assert_eq!(check_chip(&masked, &other).unwrap(), (Some(Bytes([7; 64])), true));
+        let vlek = VekExtensions { chip: None, csp: Some("AWS".to_string()), ..own };
+        assert_eq!(check_chip(&masked, &vlek).unwrap(), (None, true));
+    }
+
+    #[test]
+    fn root_certificate_and_processor_must_be_of_one_family() {
+        let report = report();
+        check_product(&report, SnpProduct::Milan, &vek(&report)).unwrap();
+        let genoa = VekExtensions { product: "Genoa-B1".to_string(), ..vek(&report) };
+        let refusal = check_product(&report, SnpProduct::Milan, &genoa).unwrap_err();
+        assert_eq!(refusal.reason(), Reason::SnpVekProduct);
+        let refusal = check_product(&report, SnpProduct::Genoa, &genoa).unwrap_err();
+        assert_eq!(refusal.reason(), Reason::SnpVekProduct, "CPUID says Milan");
+        let siena = VekExtensions { product: "Siena-B0".to_string(), ..genoa };
+        let without_cpuid = SnpReport { cpuid: None, ..report };
+        check_product(&without_cpuid, SnpProduct::Genoa, &siena).unwrap();
+    }
+
+    #[test]
+    fn signature_numbers_of_more_than_48_bytes_are_refused() {
+        let mut signature = [0; 144];
+        signature[0] = 1;
+        assert_eq!(big_endian(&signature).unwrap()[47], 1);
+        signature[72 + 48] = 1;
+        assert_eq!(big_endian(&signature), None);
+    }
+
+    #[test]
+    fn turin_has_a_layout_of_its_own() {
+        let bytes = [1, 2, 3, 4, 5, 6, 7, 8];
+        let turin = SnpTcb::read(&bytes, true);
+        assert_eq!(
+            (turin.fmc, turin.boot_loader, turin.tee, turin.snp, turin.microcode),
+            (Some(1), 2, 3, 4, 8)
+        );
+        let milan = SnpTcb::read(&bytes, false);
+        assert_eq!(
+            (milan.fmc, milan.boot_loader, milan.tee, milan.snp, milan.microcode),
+            (None, 1, 2, 7, 8)
+        );
+    }
+}
