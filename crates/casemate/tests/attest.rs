@@ -148,6 +148,7 @@ fn show_decodes_without_verifying() {
         TDX,
         "sgx/sgx-v3-ct3-2f59d4cb.quote",
         "snp/snp-v5-5e3d1c0e.report",
+        "azure-vtpm/hcl-report.bin",
         "ratls/ccc-gramine.der",
     ] {
         let text = casemate(dir.path(), &format!("attest show {}", quote(file))).succeeded();

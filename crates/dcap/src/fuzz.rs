@@ -7,7 +7,7 @@ use crate::{
     pck::PckExtension,
     pem,
     ratls::RaTlsCertificate,
-    snp::{SnpCollateral, SnpReport},
+    snp::{HclReport, SnpCollateral, SnpReport},
     x509::{Certificate, Crl},
 };
 
@@ -58,6 +58,7 @@ pub fn collateral(bytes: &[u8]) {
 /// SEV-SNP: the first 1184 bytes are a report, the rest an endorsement certificate.
 pub fn snp(bytes: &[u8]) {
     let _ = SnpReport::parse(bytes);
+    let _ = HclReport::parse(bytes);
     let (report, vek) = bytes.split_at_checked(SnpReport::SIZE).unwrap_or((bytes, &[]));
     let _ = crate::snp::find_vek(vek);
     let collateral = SnpCollateral { vek: vek.to_vec(), ..SnpCollateral::default() };

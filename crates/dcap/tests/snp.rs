@@ -6,7 +6,8 @@ mod data;
 use data::{manifest, path, read};
 use dcap::{
     Anchors, Claims, Reason, Tee, Time, Verifier, Workload,
-    snp::{SnpCollateral, SnpKeyKind, SnpReport},
+    crypto::DEFAULT,
+    snp::{HclReport, SnpCollateral, SnpKeyKind, SnpReport},
 };
 
 /// A time at which every VLEK in the data may be valid is searched for, as VLEKs last a year.
@@ -107,4 +108,23 @@ fn amd_is_refused_when_it_is_not_an_anchor() {
         .unwrap_err();
     assert_eq!(refusal.reason(), Reason::ChainRoot);
     assert!(path("snp").exists());
+}
+
+/// Azure's envelope: the report verifies, and its data is the hash of the runtime data.
+#[test]
+fn the_envelope_of_azures_virtual_tpm_is_read() {
+    let bytes = read("azure-vtpm/hcl-report.bin");
+    let envelope = HclReport::parse(&bytes).unwrap();
+    let collateral = SnpCollateral { vek: read("azure-vtpm/vcek.pem"), ..SnpCollateral::default() };
+    let claims = verify_sometime(envelope.report, &collateral).unwrap();
+    envelope.check_binding(DEFAULT, &claims.report_data).unwrap();
+    let mut changed = bytes.clone();
+    let inside = changed.len() - bytes.len() / 3;
+    changed[inside] ^= 1;
+    let envelope = HclReport::parse(&changed).unwrap();
+    let refusal = envelope.check_binding(DEFAULT, &claims.report_data).unwrap_err();
+    assert_eq!(refusal.reason(), Reason::RatlsBinding);
+    for length in 0..1300 {
+        HclReport::parse(&bytes[..length]).unwrap_err();
+    }
 }

@@ -83,6 +83,14 @@ impl Args {
             Evidence::Certificate(certificate) => {
                 self.verify_certificate(&certificate, verifier, now)
             }
+            Evidence::Envelope(envelope) => {
+                let bare = Evidence::Report(envelope.report);
+                let claims = self.verify_bare(&bare, &[], verifier, now)?;
+                Ok(claims.and_then(|claims| {
+                    envelope.check_binding(dcap::crypto::DEFAULT, &claims.report_data)?;
+                    Ok(Verdict { claims, binding: None })
+                }))
+            }
             bare => {
                 let claims = self.verify_bare(&bare, &[], verifier, now)?;
                 Ok(claims.map(|claims| Verdict { claims, binding: None }))
@@ -129,8 +137,8 @@ impl Args {
                 };
                 Ok(verifier.verify_snp(report, &collateral, now))
             }
-            Evidence::Certificate(_) => {
-                Ok(Err(Refusal::new(dcap::Reason::Bug, "a certificate is not bare evidence")))
+            Evidence::Certificate(_) | Evidence::Envelope(_) => {
+                Ok(Err(Refusal::new(dcap::Reason::Bug, "an envelope is not bare evidence")))
             }
         }
     }

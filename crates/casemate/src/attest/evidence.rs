@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use dcap::ratls::{RaTlsCertificate, RaTlsKind};
+use dcap::snp::HclReport;
 
 /// Evidence of a kind that can be verified.
 pub(super) enum Evidence<'a> {
@@ -9,6 +10,8 @@ pub(super) enum Evidence<'a> {
     Quote(&'a [u8]),
     /// An SEV-SNP report.
     Report(&'a [u8]),
+    /// An SEV-SNP report in the envelope of Azure's virtual TPM.
+    Envelope(HclReport<'a>),
     /// A certificate with evidence inside.
     Certificate(Box<RaTlsCertificate<'a>>),
 }
@@ -38,6 +41,7 @@ impl File {
             // four bytes; a certificate is a DER sequence.
             [_, 0, 2 | 3, 0, ..] => Ok(Evidence::Quote(&self.bytes)),
             [2..=5, 0, 0, 0, ..] => Ok(Evidence::Report(&self.bytes)),
+            bytes if HclReport::is_one(bytes) => HclReport::parse(bytes).map(Evidence::Envelope),
             [0x30, ..] => RaTlsCertificate::parse(&self.bytes)
                 .map(|found| Evidence::Certificate(Box::new(found))),
             _ => Err(dcap::Refusal::new(

@@ -41,6 +41,11 @@ fn describe(evidence: &Evidence<'_>) -> Result<Value, dcap::Refusal> {
             let report = bytes.get(..SnpReport::SIZE).unwrap_or(bytes);
             SnpReport::parse(report).map(|parsed| snp(&parsed))
         }
+        Evidence::Envelope(envelope) => {
+            let report = SnpReport::parse(envelope.report)?;
+            let runtime_data = String::from_utf8_lossy(envelope.runtime_data);
+            Ok(json!({ "report": snp(&report), "runtime_data": runtime_data }))
+        }
         Evidence::Certificate(certificate) => {
             let mut list = Vec::new();
             for piece in certificate.evidence() {

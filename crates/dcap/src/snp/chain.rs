@@ -75,7 +75,7 @@ impl SnpProduct {
 /// What is needed to verify a report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SnpCollateral {
-    /// The VCEK or VLEK certificate, DER or PEM.
+    /// The VCEK or VLEK certificate, DER or PEM; more certificates of its chain may follow in PEM.
     pub vek: Vec<u8>,
     /// ASK or ASVK, and possibly the ARK, each DER or PEM. May be empty when AMD's signing key is
     /// a known one.
@@ -105,9 +105,10 @@ pub(super) struct Verified {
 pub(super) fn verify(
     context: Context<'_>,
     vek: &Certificate<'_>,
+    others: &[Vec<u8>],
     collateral: &SnpCollateral,
 ) -> Result<Verified, Refusal> {
-    let mut given = Vec::new();
+    let mut given = others.to_vec();
     for certificate in &collateral.chain {
         given.extend(to_der(certificate)?);
     }

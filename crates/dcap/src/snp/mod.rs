@@ -6,6 +6,7 @@
 
 mod chain;
 mod claims;
+mod hcl;
 mod report;
 mod tcb;
 mod vek;
@@ -13,6 +14,7 @@ mod verify;
 
 pub use chain::{SnpCollateral, SnpProduct};
 pub use claims::{SnpClaims, SnpPlatform};
+pub use hcl::HclReport;
 pub use report::{SnpKeyKind, SnpReport};
 pub use tcb::SnpTcb;
 pub use vek::find_vek;

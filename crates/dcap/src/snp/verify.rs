@@ -36,15 +36,11 @@ pub(crate) fn verify(
     let (report_bytes, padding) = bytes.split_at_checked(SnpReport::SIZE).unwrap_or((bytes, &[]));
     let report = SnpReport::parse(report_bytes)?;
     let vek_der = chain::to_der(&collateral.vek)?;
-    let [vek_der] = vek_der.as_slice() else {
-        return Err(refusal!(
-            ChainIncomplete,
-            "expected one endorsement certificate, found {}",
-            vek_der.len()
-        ));
+    let Some((vek_der, others)) = vek_der.split_first() else {
+        return Err(refusal!(ChainIncomplete, "there is no endorsement certificate"));
     };
     let vek = Certificate::parse(vek_der)?;
-    let verified = chain::verify(Context { crypto, now }, &vek, collateral)?;
+    let verified = chain::verify(Context { crypto, now }, &vek, others, collateral)?;
     check_signature(crypto, &report, &vek)?;
 
     let extensions = VekExtensions::read(&vek, verified.product.has_fmc())?;
