@@ -178,7 +178,14 @@ fn compare(ours: &Result<Claims, Refusal>, theirs: &Theirs) -> Outcome {
     match (ours, theirs) {
         (Ok(claims), Ok((status, advisories))) => {
             let tcb = claims.tcb.as_ref().expect("quotes have a verdict");
-            if tcb.status.as_str() == status && &tcb.advisories == advisories {
+            // An advisory that a level lists twice is there twice in the other's list.
+            let mut each_once: Vec<String> = Vec::new();
+            for advisory in advisories {
+                if !each_once.contains(advisory) {
+                    each_once.push(advisory.clone());
+                }
+            }
+            if tcb.status.as_str() == status && tcb.advisories == each_once {
                 Outcome::BothAccept
             } else {
                 Outcome::Unexplained(format!(
