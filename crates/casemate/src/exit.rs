@@ -16,7 +16,9 @@ Evidence and collateral that do not verify:
   11  untrusted: a signature, a revocation or a rule refuses them
   12  stale: valid at another time, or older than what was accepted before
   13  unavailable: collateral is missing or its service does not answer
-  14  a mistake in the verifier";
+  14  a mistake in the verifier
+casemate run: the program's status, 128 plus the number of the signal that ended
+it, or 125 when the enclave could not go on";
 
 /// How a verb ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub(crate) enum Exit {
     Refused,
     /// Evidence or collateral does not verify.
     Evidence(dcap::Blame),
+    /// `casemate run`: the program's own status.
+    Program(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -38,6 +42,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             // 2 is clap's, for a wrong command line.
             Exit::Refused => 3,
+            Exit::Program(status) => status,
             Exit::Evidence(blame) => match blame {
                 dcap::Blame::Malformed => 10,
                 dcap::Blame::Untrusted => 11,

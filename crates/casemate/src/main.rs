@@ -12,6 +12,7 @@ mod exit;
 mod files;
 mod inspect;
 mod quote;
+mod run;
 mod sign;
 mod text;
 
@@ -35,6 +36,7 @@ enum Verb {
     Collateral(collateral::Args),
     Inspect(inspect::Args),
     Quote(quote::Args),
+    Run(Box<run::Args>),
     Sign(Box<sign::Args>),
 }
 
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Verb::Collateral(args) => args.run(),
         Verb::Inspect(args) => args.run(),
         Verb::Quote(args) => args.run(),
+        Verb::Run(args) => args.run(),
         Verb::Sign(args) => args.run(),
     };
     match outcome {

@@ -50,6 +50,12 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// Arguments, environment and working directory do not fit the ABI.
+    #[error("hand arguments and environment to the enclave: {reason}")]
+    Boot {
+        /// Why.
+        reason: &'static str,
+    },
     /// No quote could be had.
     #[error("get a quote: {reason}")]
     Quoting {

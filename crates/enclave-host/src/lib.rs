@@ -1,7 +1,7 @@
 //! Loads enclaves and serves their ocalls.
 //!
 //! [`image`] reads the enclave image, [`stream`] puts every page in the order that fixes MRENCLAVE,
-//! [`identity`] measures and describes it, [`load()`] builds it on a [`platform`]. `ocalls` then answers
+//! [`identity`] measures and describes it, [`load()`] builds it on a [`platform`]. [`ocalls`] then answers
 //! what the enclave asks of its host. Deciding what an enclave may do is not here: the enclave
 //! believes nothing of what this crate tells it.
 //!
@@ -16,6 +16,7 @@ pub mod identity;
 pub mod image;
 mod load;
 pub mod machine;
+pub mod ocalls;
 pub mod platform;
 pub mod stream;
 

@@ -9,6 +9,7 @@
 //! There is no "augment": a page fault or EACCEPT on an absent page of ELRANGE makes the driver add
 //! a pending page (EAUG), and the emulator models the driver.
 
+pub mod emulated;
 mod errno;
 pub mod hardware;
 mod run;
@@ -114,6 +115,24 @@ pub trait Enclave: Send + Sync + std::fmt::Debug {
 
     /// Removes pages that were trimmed and accepted (EREMOVE).
     fn remove(&self, pages: Pages) -> PagesDone;
+
+    /// Ways in and out so far, as far as the platform can count them.
+    fn transitions(&self) -> Transitions {
+        Transitions::default()
+    }
+}
+
+/// Ways in and out of an enclave since it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Transitions {
+    /// EENTER.
+    pub entries: u64,
+    /// EEXIT.
+    pub exits: u64,
+    /// Asynchronous exits for exceptions.
+    pub exceptions: u64,
+    /// Asynchronous exits for interrupts.
+    pub interrupts: u64,
 }
 
 /// A range of pages.

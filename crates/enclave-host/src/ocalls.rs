@@ -1,0 +1,132 @@
+//! Serves an enclave: its threads, and what they ask of the host.
+//!
+//! A [`Session`] is one running enclave. Each enclave thread has a host thread of its own that enters,
+//! serves the ocall or exception it comes back with, and enters again (`thread`). The other modules
+//! answer one group of ocalls each; `docs/specs/enclave-abi.md` is the contract.
+
+mod buffer;
+mod pages;
+mod park;
+mod quote;
+mod serve;
+mod thread;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use enclave_abi::boot::Boot;
+use enclave_abi::layout::Layout;
+
+use crate::Error;
+use crate::platform::{Enclave, Platform};
+use park::ParkWord;
+
+/// How an enclave ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// The program exited with this status, 0 to 255.
+    Exited(u8),
+    /// A signal ended the program.
+    Killed(u8),
+    /// The enclave could not go on: what happened and what to do.
+    Aborted(String),
+}
+
+/// A line of the enclave's log goes here: level 1 (error) to 5 (trace), and the text.
+pub type LogSink = Box<dyn Fn(u64, &str) + Send + Sync>;
+
+/// Ocalls served, by name.
+pub type Counts = BTreeMap<&'static str, u64>;
+
+/// One running enclave.
+pub struct Session {
+    enclave: Arc<dyn Enclave>,
+    platform: Arc<dyn Platform>,
+    layout: Layout,
+    park: Vec<ParkWord>,
+    log: LogSink,
+    ended: Mutex<Option<Ended>>,
+    end: Condvar,
+    ocalls: AtomicU64,
+    counts: Mutex<Counts>,
+    /// Whether to count ocalls by name.
+    pub count: bool,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("layout", &self.layout).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// A session over an enclave that has not been entered yet.
+    #[must_use]
+    pub fn new(
+        enclave: Arc<dyn Enclave>,
+        platform: Arc<dyn Platform>,
+        layout: Layout,
+        log: LogSink,
+    ) -> Self {
+        let park = (0..layout.threads).map(|_| ParkWord::default()).collect();
+        Self {
+            enclave,
+            platform,
+            layout,
+            park,
+            log,
+            ended: Mutex::new(None),
+            end: Condvar::new(),
+            ocalls: AtomicU64::new(0),
+            counts: Mutex::default(),
+            count: false,
+        }
+    }
+
+    /// Starts the program and waits until the enclave has ended. Host threads may still be inside
+    /// then; the caller ends the process.
+    ///
+    /// # Errors
+    /// [`Error`] when the arguments do not fit or the first thread cannot be started.
+    pub fn run(self: &Arc<Self>, boot: &Boot) -> Result<Ended, Error> {
+        let boot = boot.to_bytes().map_err(|source| Error::Boot { reason: source.reason })?;
+        thread::start(self, 0, Some(boot))?;
+        let mut ended = lock(&self.ended);
+        loop {
+            if let Some(ended) = ended.as_ref() {
+                return Ok(ended.clone());
+            }
+            ended = self.end.wait(ended).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Ocalls served so far, and by name if [`Self::count`] was set.
+    #[must_use]
+    pub fn ocalls(&self) -> (u64, Counts) {
+        (self.ocalls.load(Ordering::Relaxed), lock(&self.counts).clone())
+    }
+
+    /// The enclave.
+    #[must_use]
+    pub fn enclave(&self) -> &dyn Enclave {
+        &*self.enclave
+    }
+
+    fn tally(&self, name: &'static str) {
+        self.ocalls.fetch_add(1, Ordering::Relaxed);
+        if self.count {
+            *lock(&self.counts).entry(name).or_default() += 1;
+        }
+    }
+
+    /// Notes how the enclave ended; the first word counts.
+    fn finish(&self, how: Ended) {
+        lock(&self.ended).get_or_insert(how);
+        self.end.notify_all();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

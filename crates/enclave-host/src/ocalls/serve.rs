@@ -1,0 +1,126 @@
+//! Answers one ocall.
+
+use enclave_abi::ocall::{HostCall, Ocall};
+
+use super::buffer::SharedBuffer;
+use super::{Ended, Session, pages, quote, thread};
+use crate::platform::Errno;
+
+/// What the thread does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Goes back in with the answer.
+    Return,
+    /// Never goes back: the process has ended.
+    Stop,
+}
+
+/// Serves the ocall in the buffer of thread `index`.
+pub(super) fn serve(
+    session: &std::sync::Arc<Session>,
+    index: u64,
+    buffer: &SharedBuffer,
+) -> Next {
+    let number = buffer.word(0);
+    let detail = buffer.word(1);
+    let mut args = [0; 6];
+    for (i, arg) in args.iter_mut().enumerate() {
+        *arg = buffer.word(2 + i);
+    }
+    let Some(ocall) = Ocall::from_number(number) else {
+        buffer.answer(Errno::ENOSYS.result(), 0);
+        return Next::Return;
+    };
+    session.tally(name(ocall, detail));
+    let (result, extra) = match ocall {
+        Ocall::ExitProcess => {
+            session.finish(status(args[0]));
+            return Next::Stop;
+        }
+        Ocall::Syscall => (host_call(detail, &args), 0),
+        Ocall::Park => (park(session, index, &args), 0),
+        Ocall::Unpark => (unpark(session, args[0]), 0),
+        Ocall::SpawnThread => (thread::spawn(session, args[0]), 0),
+        Ocall::RestrictPages | Ocall::ModifyPages | Ocall::RemovePages => {
+            pages::change(session, ocall, &args)
+        }
+        Ocall::QuoteTarget => (quote::target(session, buffer, &args), 0),
+        Ocall::Quote => (quote::quote(session, buffer, &args), 0),
+        Ocall::Log => (log(session, buffer, &args), 0),
+        Ocall::Cpuid => (cpuid(buffer, &args), 0),
+        _ => (Errno::ENOSYS.result(), 0),
+    };
+    buffer.answer(result, extra);
+    Next::Return
+}
+
+fn name(ocall: Ocall, detail: u64) -> &'static str {
+    match ocall {
+        Ocall::Syscall => HostCall::by_number(detail).map_or("unlisted", |call| call.name),
+        Ocall::ExitProcess => "(exit process)",
+        Ocall::SpawnThread => "(spawn thread)",
+        Ocall::Park => "(park)",
+        Ocall::Unpark => "(unpark)",
+        Ocall::RestrictPages => "(restrict pages)",
+        Ocall::ModifyPages => "(modify pages)",
+        Ocall::RemovePages => "(remove pages)",
+        Ocall::QuoteTarget => "(quote target)",
+        Ocall::Quote => "(quote)",
+        Ocall::Log => "(log)",
+        Ocall::Cpuid => "(cpuid)",
+        _ => "(other)",
+    }
+}
+
+fn status(word: u64) -> Ended {
+    match u8::try_from(word) {
+        Ok(status) => Ended::Exited(status),
+        Err(_) => Ended::Killed(u8::try_from(word & 0x7f).unwrap_or(0)),
+    }
+}
+
+/// A Linux system call out of the ABI's table, and no other.
+fn host_call(number: u64, args: &[u64; 6]) -> i64 {
+    let Some(call) = HostCall::by_number(number) else { return Errno::ENOSYS.result() };
+    let [a, b, c, d, e, f] = *args;
+    // SAFETY: the calls of the table read and write memory only at the addresses the enclave names; the
+    // process runs for the enclave, whose image is trusted not to name others than its shared buffer.
+    let result = unsafe { libc::syscall(call.number.cast_signed(), a, b, c, d, e, f) };
+    if result == -1 { Errno::last().result() } else { result }
+}
+
+fn park(session: &Session, index: u64, args: &[u64; 6]) -> i64 {
+    let word = usize::try_from(index).ok().and_then(|index| session.park.get(index));
+    let (Some(word), Ok(seen)) = (word, u32::try_from(args[0])) else {
+        return Errno::EINVAL.result();
+    };
+    word.wait(seen, args[1]).map_or_else(Errno::result, |()| 0)
+}
+
+fn unpark(session: &Session, index: u64) -> i64 {
+    match usize::try_from(index).ok().and_then(|index| session.park.get(index)) {
+        Some(word) => {
+            word.wake();
+            0
+        }
+        None => Errno::EINVAL.result(),
+    }
+}
+
+fn log(session: &Session, buffer: &SharedBuffer, args: &[u64; 6]) -> i64 {
+    let Some(text) = buffer.read(args[1], args[2].min(4096)) else {
+        return Errno::EFAULT.result();
+    };
+    (session.log)(args[0], &String::from_utf8_lossy(&text));
+    0
+}
+
+fn cpuid(buffer: &SharedBuffer, args: &[u64; 6]) -> i64 {
+    let (Ok(leaf), Ok(subleaf)) = (u32::try_from(args[0]), u32::try_from(args[1])) else {
+        return Errno::EINVAL.result();
+    };
+    let answer = std::arch::x86_64::__cpuid_count(leaf, subleaf);
+    let words = [answer.eax, answer.ebx, answer.ecx, answer.edx];
+    let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
+    buffer.write(args[2], &bytes).map_or(Errno::EFAULT.result(), |()| 0)
+}

@@ -1,0 +1,110 @@
+//! An enclave thread's host thread.
+
+use std::sync::Arc;
+
+use enclave_abi::entry::{
+    ABORT_BAD_ENTRY, ABORT_BAD_HOST_POINTER, ABORT_LEAF, ABORT_NO_ENTROPY, ABORT_PANIC, ABORT_RUNTIME_FAULT,
+    ENTER_EXCEPTION, ENTER_OCALL_RETURN, ENTER_START, ENTER_THREAD, EXIT_ABORT, EXIT_OCALL,
+    EXIT_RESUME, EXIT_THREAD, HostThread,
+};
+use enclave_abi::layout::THREAD_STRIDE;
+
+use super::buffer::{self, SharedBuffer};
+use super::serve::{Next, serve};
+use super::{Ended, Session};
+use crate::Error;
+use crate::platform::{EENTER, ERESUME, Entry, Errno, Left};
+
+/// Starts the host thread of thread block `index`; the first one brings the boot blob.
+pub(super) fn start(
+    session: &Arc<Session>,
+    index: u64,
+    boot: Option<Vec<u8>>,
+) -> Result<(), Error> {
+    let session = Arc::clone(session);
+    std::thread::Builder::new()
+        .name(format!("enclave-{index}"))
+        .stack_size(256 << 10)
+        .spawn(move || run(&session, index, boot.as_deref()))
+        .map(|_| ())
+        .map_err(|source| Error::Platform {
+            step: "start a host thread",
+            advice: "the process may have reached its limit of threads".into(),
+            source,
+        })
+}
+
+/// The `SpawnThread` ocall: a host thread for the TCS at `tcs`.
+pub(super) fn spawn(session: &Arc<Session>, tcs: u64) -> i64 {
+    let first = session.layout.thread(0).tcs;
+    let index = tcs.checked_sub(first).map(|offset| offset / THREAD_STRIDE);
+    let index = index.filter(|&i| i < session.layout.threads && session.layout.thread(i).tcs == tcs);
+    match index.map(|index| start(session, index, None)) {
+        Some(Ok(())) => 0,
+        Some(Err(_)) => Errno::EAGAIN.result(),
+        None => Errno::EINVAL.result(),
+    }
+}
+
+fn run(session: &Arc<Session>, index: u64, boot: Option<&[u8]>) {
+    if let Err(error) = session.enclave.attach_thread() {
+        return session.finish(Ended::Aborted(error.to_string()));
+    }
+    let buffer = SharedBuffer::new();
+    let park = &session.park[usize::try_from(index).unwrap_or(0)];
+    let thread = HostThread {
+        buffer_addr: buffer.address(),
+        buffer_len: buffer::LEN as u64,
+        boot_addr: boot.map_or(0, |boot| boot.as_ptr() as u64),
+        boot_len: boot.map_or(0, |boot| boot.len() as u64),
+        park_addr: park.address(),
+    }
+    .to_bytes();
+    let reason = if boot.is_some() { ENTER_START } else { ENTER_THREAD };
+    let tcs = session.layout.thread(index).tcs;
+    let mut entry = Entry { tcs, function: EENTER, registers: [reason, thread.as_ptr() as u64, 0] };
+    loop {
+        // SAFETY: the image is the one whose measurement was signed; it is trusted to touch host memory
+        // only where it is told to: the structures above and the buffer, which live on.
+        let left = unsafe { session.enclave.enter(&entry) };
+        entry = match left {
+            Left::Exit([EXIT_OCALL, ..]) => match serve(session, index, &buffer) {
+                Next::Return => enter(tcs, ENTER_OCALL_RETURN),
+                Next::Stop => return,
+            },
+            Left::Exit([EXIT_RESUME, ..]) => Entry { tcs, function: ERESUME, registers: [0; 3] },
+            Left::Exit([EXIT_THREAD, ..]) => return,
+            Left::Exit([EXIT_ABORT, code, detail]) => {
+                return session.finish(Ended::Aborted(abort(code, detail)));
+            }
+            Left::Exception(exception) if exception.function == ERESUME => {
+                enter(tcs, ENTER_EXCEPTION)
+            }
+            other => {
+                let text = format!("thread {index} left the enclave with {other:x?}");
+                return session.finish(Ended::Aborted(text));
+            }
+        };
+    }
+}
+
+fn enter(tcs: u64, reason: u64) -> Entry {
+    Entry { tcs, function: EENTER, registers: [reason, 0, 0] }
+}
+
+/// What an `EXIT_ABORT` code means.
+fn abort(code: u64, detail: u64) -> String {
+    match code {
+        ABORT_BAD_ENTRY => format!("the enclave was entered in a wrong state (detail {detail})"),
+        ABORT_RUNTIME_FAULT => {
+            format!("the enclave's runtime raised exception {detail}: a fault of Casemate")
+        }
+        ABORT_PANIC => format!(
+            "the enclave's runtime panicked (line {detail}): a fault of Casemate; a debug manifest logs the message"
+        ),
+        ABORT_BAD_HOST_POINTER => format!("the enclave refused an address of the host (number {detail})"),
+        ABORT_NO_ENTROPY => "the processor delivers no random numbers (RDRAND)".into(),
+        ABORT_LEAF => format!("a page operation failed with {detail}: is the EPC exhausted?"),
+        _ => format!("the enclave stopped with unknown code {code} (detail {detail})"),
+    }
+}
