@@ -4,10 +4,10 @@ mod development;
 mod image;
 mod platform;
 
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::ffi::OsString;
 
 use anyhow::{Context as _, Result, bail};
 use enclave_abi::boot::Boot;
@@ -53,7 +53,9 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self) -> Result<Exit> {
         if !self.dev && std::env::var_os("CASEMATE_DEV").is_none_or(|value| value != "1") {
-            bail!("no manifest: signed manifests are planned; `casemate run --dev` is the development path");
+            bail!(
+                "no manifest: signed manifests are planned; `casemate run --dev` is the development path"
+            );
         }
         eprintln!(
             "casemate: development run: emulated enclave, host files pass through, signed with a key everybody has"

@@ -157,6 +157,7 @@ host_calls! {
     FCHMODAT 268 "fchmodat" Answer::Zero;
     UTIMENSAT 280 "utimensat" Answer::Zero;
     ACCEPT4 288 "accept4" Answer::Fd;
+    EVENTFD2 290 "eventfd2" Answer::Fd;
     RENAMEAT2 316 "renameat2" Answer::Zero;
     STATX 332 "statx" Answer::Zero;
 }

@@ -10,7 +10,8 @@ use anyhow::{Context as _, Result, bail};
 use crypto::rsa3072::PrivateKey;
 use enclave_host::identity;
 use manifest::{
-    Compiled, Cwd, Enclave, Entry, EnvRule, EnvValue, FileMap, Kind, LEAF_SIZE, Pattern, Program, Tree,
+    Compiled, Cwd, Enclave, Entry, EnvRule, EnvValue, FileMap, Kind, LEAF_SIZE, Pattern, Program,
+    Tree,
 };
 use sgx_types::{Mrenclave, Sigstruct, SigstructDate, signing};
 

@@ -57,7 +57,8 @@ pub(super) fn emulated(
 
 /// Prints the enclave's log lines up to the level in $CASEMATE_LOG (1 error to 5 trace; 2 if not given).
 pub(super) fn log_sink() -> LogSink {
-    let limit = std::env::var("CASEMATE_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(2);
+    let limit =
+        std::env::var("CASEMATE_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(2);
     Box::new(move |level, text| {
         if level <= limit {
             eprintln!("casemate: enclave: {text}");

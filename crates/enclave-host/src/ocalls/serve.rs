@@ -16,11 +16,7 @@ pub(super) enum Next {
 }
 
 /// Serves the ocall in the buffer of thread `index`.
-pub(super) fn serve(
-    session: &std::sync::Arc<Session>,
-    index: u64,
-    buffer: &SharedBuffer,
-) -> Next {
+pub(super) fn serve(session: &std::sync::Arc<Session>, index: u64, buffer: &SharedBuffer) -> Next {
     let number = buffer.word(0);
     let detail = buffer.word(1);
     let mut args = [0; 6];

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use enclave_abi::entry::{
-    ABORT_BAD_ENTRY, ABORT_BAD_HOST_POINTER, ABORT_LEAF, ABORT_NO_ENTROPY, ABORT_PANIC, ABORT_RUNTIME_FAULT,
-    ENTER_EXCEPTION, ENTER_OCALL_RETURN, ENTER_START, ENTER_THREAD, EXIT_ABORT, EXIT_OCALL,
-    EXIT_RESUME, EXIT_THREAD, HostThread,
+    ABORT_BAD_ENTRY, ABORT_BAD_HOST_POINTER, ABORT_LEAF, ABORT_NO_ENTROPY, ABORT_PANIC,
+    ABORT_RUNTIME_FAULT, ENTER_EXCEPTION, ENTER_OCALL_RETURN, ENTER_START, ENTER_THREAD,
+    EXIT_ABORT, EXIT_OCALL, EXIT_RESUME, EXIT_THREAD, HostThread,
 };
 use enclave_abi::layout::THREAD_STRIDE;
 
@@ -38,7 +38,8 @@ pub(super) fn start(
 pub(super) fn spawn(session: &Arc<Session>, tcs: u64) -> i64 {
     let first = session.layout.thread(0).tcs;
     let index = tcs.checked_sub(first).map(|offset| offset / THREAD_STRIDE);
-    let index = index.filter(|&i| i < session.layout.threads && session.layout.thread(i).tcs == tcs);
+    let index =
+        index.filter(|&i| i < session.layout.threads && session.layout.thread(i).tcs == tcs);
     match index.map(|index| start(session, index, None)) {
         Some(Ok(())) => 0,
         Some(Err(_)) => Errno::EAGAIN.result(),
@@ -102,7 +103,9 @@ fn abort(code: u64, detail: u64) -> String {
         ABORT_PANIC => format!(
             "the enclave's runtime panicked (line {detail}): a fault of Casemate; a debug manifest logs the message"
         ),
-        ABORT_BAD_HOST_POINTER => format!("the enclave refused an address of the host (number {detail})"),
+        ABORT_BAD_HOST_POINTER => {
+            format!("the enclave refused an address of the host (number {detail})")
+        }
         ABORT_NO_ENTROPY => "the processor delivers no random numbers (RDRAND)".into(),
         ABORT_LEAF => format!("a page operation failed with {detail}: is the EPC exhausted?"),
         _ => format!("the enclave stopped with unknown code {code} (detail {detail})"),

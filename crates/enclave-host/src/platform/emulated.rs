@@ -5,10 +5,10 @@ use std::io;
 use std::sync::Arc;
 
 use sgx_emu::exec::{self, AttachedThread, EmulatedEnclave, Options, Strict};
+use sgx_emu::model::Processor;
+use sgx_emu::model::driver::{DriverError, Progress};
 use sgx_emu::model::encls::LaunchControl;
 use sgx_emu::model::platform::Platform as Identity;
-use sgx_emu::model::driver::{DriverError, Progress};
-use sgx_emu::model::Processor;
 use sgx_types::{Attributes, PageType, Report, SecInfoFlags, Secs, Sigstruct, TargetInfo};
 
 use super::{
@@ -98,10 +98,7 @@ impl Platform for Emulated {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            attributes: Attributes {
-                flags: self.processor.attributes,
-                xfrm: self.processor.xfrm,
-            },
+            attributes: Attributes { flags: self.processor.attributes, xfrm: self.processor.xfrm },
             miscselect: self.processor.miscselect,
             edmm: true,
         }
@@ -130,7 +127,8 @@ impl Platform for Emulated {
 
 impl Emulated {
     fn quoter(&self) -> Result<&dyn Quoter, Error> {
-        let none = || Error::Quoting { reason: "this emulated machine has no quoting service".into() };
+        let none =
+            || Error::Quoting { reason: "this emulated machine has no quoting service".into() };
         self.quoter.as_deref().ok_or_else(none)
     }
 }

@@ -1,0 +1,161 @@
+//! CPUID, which an enclave cannot execute (SDM volume 3D, "Illegal Instructions").
+//!
+//! The host's answers are untrusted. Leaves that programs use are asked for once and cut to what this enclave
+//! may use: a feature whose state XFRM lacks is hidden, as are FSGSBASE (GS belongs to the runtime), SGX itself
+//! and protection keys. All other leaves are zero. What remains believed is the processor's name,
+//! its caches and topology, and that features which need no state exist: a lie there makes a program
+//! fault or run slower.
+
+use alloc::collections::BTreeMap;
+
+use enclave_abi::{bytes::u32_at, ocall::Ocall};
+use enclave_rt::{context::Context, host::Request, sync::Mutex};
+
+/// EAX, EBX, ECX, EDX.
+type Answer = [u32; 4];
+
+const AVX: u64 = 1 << 2;
+const AVX512: u64 = 7 << 5;
+const AMX: u64 = 3 << 17;
+/// Highest basic leaf answered.
+const HIGHEST_BASIC: u32 = 0x1f;
+/// Highest extended leaf answered.
+const HIGHEST_EXTENDED: u32 = 0x8000_0008;
+
+static KNOWN: Mutex<BTreeMap<(u32, u32), Answer>> = Mutex::new(BTreeMap::new());
+
+/// Carries out CPUID for the context, RIP at the instruction.
+pub(crate) fn execute(context: &mut Context) {
+    let low = |register: u64| (register & 0xffff_ffff) as u32;
+    let [eax, ebx, ecx, edx] = answer(low(context.rax), low(context.rcx)).map(u64::from);
+    (context.rax, context.rbx, context.rcx, context.rdx) = (eax, ebx, ecx, edx);
+    context.rip = context.rip.wrapping_add(2);
+}
+
+fn answer(leaf: u32, subleaf: u32) -> Answer {
+    let key = (leaf, if has_subleaves(leaf) { subleaf } else { 0 });
+    let known = KNOWN.lock().get(&key).copied();
+    known.unwrap_or_else(|| {
+        let answer = cut(leaf, subleaf, ask(leaf, subleaf), crate::rt::xfrm());
+        KNOWN.lock().insert(key, answer);
+        answer
+    })
+}
+
+fn has_subleaves(leaf: u32) -> bool {
+    matches!(leaf, 4 | 7 | 0xb | 0xd | 0x1f)
+}
+
+fn ask(leaf: u32, subleaf: u32) -> Answer {
+    if !matches!(leaf, 0..=2 | 4 | 7 | 0xb | 0xd | 0x15 | 0x16 | 0x1f | 0x8000_0000..=HIGHEST_EXTENDED)
+        || subleaf > 63 && has_subleaves(leaf)
+    {
+        return [0; 4];
+    }
+    let request = Request::new(Ocall::Cpuid).value(leaf.into()).value(subleaf.into()).output(16);
+    let mut bytes = [0; 16];
+    if let Ok(reply) = request.send() {
+        reply.copy_out(2, &mut bytes);
+    }
+    [0, 4, 8, 12].map(|at| u32_at(&bytes, at).unwrap_or(0))
+}
+
+/// Bits of features whose state `xfrm` lacks.
+fn unless(xfrm: u64, state: u64, bits: u32) -> u32 {
+    if xfrm & state == state { 0 } else { bits }
+}
+
+fn cut(leaf: u32, subleaf: u32, [eax, ebx, ecx, edx]: Answer, xfrm: u64) -> Answer {
+    let without = |state, bits| unless(xfrm, state, bits);
+    match leaf {
+        0 => [eax.min(HIGHEST_BASIC), ebx, ecx, edx],
+        // FMA, AVX, F16C.
+        1 => [eax, ebx, ecx & !without(AVX, 1 << 12 | 1 << 28 | 1 << 29), edx],
+        7 if subleaf == 0 => [
+            eax,
+            // FSGSBASE, SGX, MPX; AVX2; AVX-512 F DQ IFMA PF ER CD BW VL.
+            ebx & !(1 << 0 | 1 << 2 | 1 << 14)
+                & !without(AVX, 1 << 5)
+                & !without(AVX512, 0xdc23_0000),
+            // PKU, OSPKE, WAITPKG, shadow stacks, SGX_LC, PKS; VAES, VPCLMULQDQ; AVX-512 VBMI VBMI2 VNNI BITALG
+            // VPOPCNTDQ.
+            ecx & !(1 << 3 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 30 | 1 << 31)
+                & !without(AVX, 1 << 9 | 1 << 10)
+                & !without(AVX512, 1 << 1 | 1 << 6 | 1 << 11 | 1 << 12 | 1 << 14),
+            // UINTR, branch tracking; AVX-512 4VNNIW 4FMAPS VP2INTERSECT FP16; AMX.
+            edx & !(1 << 5 | 1 << 20)
+                & !without(AVX512, 1 << 2 | 1 << 3 | 1 << 8 | 1 << 23)
+                & !without(AMX, 1 << 22 | 1 << 24 | 1 << 25),
+        ],
+        7 => [
+            // AVX-VNNI, AVX-IFMA; AVX-512 BF16; AMX-FP16.
+            eax & !without(AVX, 1 << 4 | 1 << 23)
+                & !without(AVX512, 1 << 5)
+                & !without(AMX, 1 << 21),
+            ebx,
+            ecx,
+            edx,
+        ],
+        0xd => extended_state(subleaf, [eax, ebx, ecx, edx], xfrm),
+        0x8000_0000 => [eax.min(HIGHEST_EXTENDED), ebx, ecx, edx],
+        _ => [eax, ebx, ecx, edx],
+    }
+}
+
+/// Leaf 0DH: XFRM in place of XCR0, and never an area smaller than its components.
+fn extended_state(subleaf: u32, [eax, ebx, ecx, edx]: Answer, xfrm: u64) -> Answer {
+    let (low, high) = ((xfrm & 0xffff_ffff) as u32, (xfrm >> 32) as u32);
+    match subleaf {
+        0 => [low, ebx.max(least_area(xfrm)), ecx.max(least_area(xfrm)), high],
+        // XSAVEOPT, XSAVEC and XGETBV with ECX 1; not XSAVES, which is the kernel's.
+        1 => [eax & 7, ebx.max(least_area(xfrm)), 0, 0],
+        n if n < 64 && xfrm >> n & 1 == 1 => [eax.max(component(n)), ebx, ecx & 2, edx & 0],
+        _ => [0; 4],
+    }
+}
+
+fn least_area(xfrm: u64) -> u32 {
+    576 + (2..64).filter(|n| xfrm >> n & 1 == 1).map(component).sum::<u32>()
+}
+
+/// Bytes of a state component (SDM volume 1, "XSAVE-managed state").
+fn component(number: u32) -> u32 {
+    match number {
+        2 => 256,
+        5 | 17 => 64,
+        6 => 512,
+        7 => 1024,
+        9 => 8,
+        18 => 8192,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: Answer = [u32::MAX; 4];
+
+    #[test]
+    fn features_without_state_are_hidden() {
+        let [_, _, ecx, _] = cut(1, 0, ALL, 3);
+        assert_eq!(ecx & (1 << 28 | 1 << 12), 0, "AVX and FMA");
+        let [_, ebx, ecx, edx] = cut(7, 0, ALL, 7);
+        assert_eq!(ebx & 1 << 5, 1 << 5, "AVX2 has its state");
+        assert_eq!((ebx & 1 << 16, ecx & 1 << 11, edx & 1 << 24), (0, 0, 0), "AVX-512 and AMX");
+    }
+
+    #[test]
+    fn sgx_fsgsbase_and_protection_keys_are_always_hidden() {
+        let [_, ebx, ecx, _] = cut(7, 0, ALL, u64::MAX);
+        assert_eq!((ebx & 5, ecx & 1 << 3, ecx & 1 << 30), (0, 0, 0));
+    }
+
+    #[test]
+    fn the_host_cannot_shrink_the_save_area() {
+        let [eax, ebx, ecx, _] = cut(0xd, 0, [0xffff_ffff, 64, 64, 0], 0xe7);
+        assert_eq!((eax, ebx, ecx), (0xe7, 2432, 2432));
+        assert_eq!(cut(0xd, 18, ALL, 0xe7), [0; 4]);
+    }
+}

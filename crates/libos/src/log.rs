@@ -1,0 +1,46 @@
+//! Log lines for the operator. They leave the enclave: paths, call names and numbers only, never data.
+
+use alloc::{collections::BTreeSet, format, string::String};
+use core::fmt::Display;
+
+pub(crate) use enclave_rt::host::Level;
+use enclave_rt::sync::Mutex;
+
+static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+/// Distinct once-only lines that are remembered; beyond that they are dropped.
+const SAID_MAX: usize = 4096;
+
+/// Logs a line.
+pub(crate) fn line(level: Level, text: &str) {
+    enclave_rt::host::log(level, text);
+}
+
+/// Logs a line unless the same one was logged before.
+pub(crate) fn once(level: Level, text: String) {
+    let new = {
+        let mut said = SAID.lock();
+        said.len() < SAID_MAX && said.insert(text.clone())
+    };
+    if new {
+        line(level, &text);
+    }
+}
+
+/// The host answered a call with something impossible.
+pub(crate) fn lie(call: &str) {
+    once(Level::Error, format!("host answered {call} with an impossible value; treated as EIO"));
+}
+
+/// The host's answer to a call was well-formed but cannot be true.
+pub(crate) fn implausible(call: &str, what: impl Display) {
+    once(Level::Error, format!("host answered {call} implausibly: {what}; treated as EIO"));
+}
+
+/// A path that the manifest does not name.
+pub(crate) fn not_in_manifest(path: &[u8]) {
+    let path = String::from_utf8_lossy(path);
+    once(
+        Level::Info,
+        format!("{path}: not in the manifest; `[[files]] path = \"{path}\"` would allow it"),
+    );
+}

@@ -1,0 +1,150 @@
+//! Processes and threads.
+//!
+//! All state of a process hangs on its [`Process`]; nothing of it is global, so that several can live in
+//! one enclave. PID 1 is the runtime's own slot (`casemate-init` will fill it); the application is its child.
+
+pub(crate) mod credentials;
+pub(crate) mod fd;
+pub(crate) mod limits;
+pub(crate) mod thread;
+
+use alloc::{collections::BTreeMap, string::String, sync::Arc, vec::Vec};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use enclave_abi::layout::THREADS_MAX;
+
+use self::{credentials::Credentials, fd::FdTable, limits::Limits, thread::Thread};
+use crate::{
+    fs::location::Location,
+    signal::{action::Actions, queue::Queue},
+    sync::{Lock, Mutex},
+    user::UserMem,
+    vm::space::AddressSpace,
+};
+
+/// PID of the runtime's slot.
+pub(crate) const INIT_PID: u32 = 1;
+/// PID of the application.
+pub(crate) const FIRST_PID: u32 = 2;
+
+/// Threads by block index.
+static SLOTS: [Mutex<Option<Arc<Thread>>>; THREADS_MAX as usize] =
+    [const { Mutex::new(None) }; THREADS_MAX as usize];
+static NEXT_TID: AtomicU32 = AtomicU32::new(FIRST_PID + 1);
+
+/// The thread that calls, if it is an application's.
+pub(crate) fn current() -> Option<Arc<Thread>> {
+    in_slot(enclave_rt::thread::index())
+}
+
+/// The thread on a block.
+pub(crate) fn in_slot(index: u64) -> Option<Arc<Thread>> {
+    SLOTS.get(usize::try_from(index).ok()?)?.lock().clone()
+}
+
+/// Puts a thread on its block, or takes it off.
+pub(crate) fn set_slot(index: u64, thread: Option<Arc<Thread>>) {
+    if let Some(slot) = usize::try_from(index).ok().and_then(|i| SLOTS.get(i)) {
+        let old = core::mem::replace(&mut *slot.lock(), thread);
+        drop(old);
+    }
+}
+
+/// A free block below `limit`, reserved by putting the thread that `make` builds on it.
+pub(crate) fn claim_slot(limit: u64, make: impl FnOnce(u64) -> Arc<Thread>) -> Option<Arc<Thread>> {
+    for (index, slot) in SLOTS.iter().enumerate().take(usize::try_from(limit).ok()?) {
+        let mut slot = slot.lock();
+        if slot.is_none() {
+            let thread = make(index as u64);
+            *slot = Some(Arc::clone(&thread));
+            return Some(thread);
+        }
+    }
+    None
+}
+
+/// A new thread ID.
+pub(crate) fn next_tid() -> u32 {
+    NEXT_TID.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Where a process is in the tree, and how it makes files.
+#[derive(Debug, Clone)]
+pub(crate) struct FsContext {
+    pub(crate) root: Location,
+    pub(crate) cwd: Location,
+    pub(crate) umask: u32,
+}
+
+/// What the program was started as: for `/proc` and the auxiliary vector.
+#[derive(Debug, Clone)]
+pub(crate) struct Program {
+    pub(crate) exe: Location,
+    pub(crate) args: Vec<Vec<u8>>,
+    pub(crate) env: Vec<Vec<u8>>,
+    pub(crate) started_ns: u64,
+}
+
+/// A process.
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    pub(crate) ppid: u32,
+    pub(crate) pgid: AtomicU32,
+    pub(crate) sid: AtomicU32,
+    pub(crate) space: Lock<AddressSpace>,
+    pub(crate) files: Mutex<FdTable>,
+    pub(crate) fs: Mutex<FsContext>,
+    pub(crate) actions: Mutex<Actions>,
+    /// Signals for any of its threads.
+    pub(crate) pending: Mutex<Queue>,
+    pub(crate) credentials: Mutex<Credentials>,
+    pub(crate) limits: Mutex<Limits>,
+    pub(crate) threads: Mutex<BTreeMap<u32, Arc<Thread>>>,
+    pub(crate) program: Mutex<Program>,
+    pub(crate) dumpable: AtomicBool,
+    pub(crate) no_new_privs: AtomicBool,
+}
+
+impl Process {
+    /// The application's process, without threads yet.
+    pub(crate) fn first(
+        space: Lock<AddressSpace>,
+        files: FdTable,
+        fs: FsContext,
+        program: Program,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            pid: FIRST_PID,
+            ppid: INIT_PID,
+            pgid: AtomicU32::new(FIRST_PID),
+            sid: AtomicU32::new(FIRST_PID),
+            space,
+            files: Mutex::new(files),
+            fs: Mutex::new(fs),
+            actions: Mutex::new(Actions::default()),
+            pending: Mutex::new(Queue::default()),
+            credentials: Mutex::new(Credentials::default()),
+            limits: Mutex::new(Limits::default()),
+            threads: Mutex::default(),
+            program: Mutex::new(program),
+            dumpable: AtomicBool::new(true),
+            no_new_privs: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) const fn user(&self) -> UserMem<'_> {
+        UserMem::new(&self.space)
+    }
+
+    /// The name `ps` shows: the last part of the program's path, 15 bytes at most.
+    pub(crate) fn comm(&self) -> String {
+        let path = self.program.lock().exe.path();
+        let name = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
+        String::from_utf8_lossy(&name[..name.len().min(15)]).into_owned()
+    }
+
+    /// All its threads.
+    pub(crate) fn threads(&self) -> Vec<Arc<Thread>> {
+        self.threads.lock().values().cloned().collect()
+    }
+}

@@ -1,0 +1,293 @@
+//! Signals as programs call them.
+
+use alloc::sync::Arc;
+
+use super::{Call, End, int, uint};
+use crate::{
+    errno::{Errno, Result},
+    linux::signal::{
+        NSIG, SI_TKILL, SI_USER, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SIGKILL, SIGSTOP,
+    },
+    process::thread::Thread,
+    signal::{
+        action::{Action, SIGACTION_SIZE},
+        frame,
+        info::{Info, SIGINFO_SIZE},
+        mask::Mask,
+        send,
+        stack::{AltStack, STACK_T_SIZE},
+    },
+    system, time,
+    wait::{self, Stop},
+};
+
+/// Size of the kernel's `sigset_t`.
+const SIGSET_SIZE: u64 = 8;
+
+fn signal(arg: u64) -> Result<u32> {
+    let signo = uint(arg);
+    if (1..=NSIG).contains(&signo) { Ok(signo) } else { Err(Errno::EINVAL) }
+}
+
+/// `rt_sigaction(2)`.
+pub(crate) fn sys_rt_sigaction(call: &mut Call<'_>) -> Result<u64> {
+    let [signum, act, oldact, sigsetsize, ..] = call.args;
+    if sigsetsize != SIGSET_SIZE {
+        return Err(Errno::EINVAL);
+    }
+    let signo = signal(signum)?;
+    let new = if act == 0 {
+        None
+    } else {
+        if signo == SIGKILL || signo == SIGSTOP {
+            return Err(Errno::EINVAL);
+        }
+        Action::from_bytes(&call.user().bytes(act, SIGACTION_SIZE)?)
+    };
+    let old = {
+        let mut actions = call.process().actions.lock();
+        let old = actions.get(signo);
+        if let Some(new) = new {
+            actions.set(signo, new);
+        }
+        old
+    };
+    let ignored = call.process().actions.lock().ignores(signo);
+    if new.is_some() && ignored {
+        call.process().pending.lock().discard(signo);
+        for thread in call.process().threads() {
+            thread.signals.lock().pending.discard(signo);
+        }
+    }
+    if oldact != 0 {
+        call.user().write(oldact, &old.to_bytes())?;
+    }
+    Ok(0)
+}
+
+/// `rt_sigprocmask(2)`.
+pub(crate) fn sys_rt_sigprocmask(call: &mut Call<'_>) -> Result<u64> {
+    let [how, set, oldset, sigsetsize, ..] = call.args;
+    if sigsetsize != SIGSET_SIZE {
+        return Err(Errno::EINVAL);
+    }
+    let old = call.thread.signals.lock().mask;
+    if set != 0 {
+        let set = Mask::from_bits(call.user().u64(set)?);
+        let new = match u64::from(uint(how)) {
+            SIG_BLOCK => old.union(set),
+            SIG_UNBLOCK => old.without(set),
+            SIG_SETMASK => set,
+            _ => return Err(Errno::EINVAL),
+        };
+        call.thread.signals.lock().mask = Mask::blockable(new.bits());
+    }
+    if oldset != 0 {
+        call.user().write_u64(oldset, old.bits())?;
+    }
+    Ok(0)
+}
+
+/// `rt_sigpending(2)`.
+pub(crate) fn sys_rt_sigpending(call: &mut Call<'_>) -> Result<u64> {
+    let [set, sigsetsize, ..] = call.args;
+    if sigsetsize > SIGSET_SIZE {
+        return Err(Errno::EINVAL);
+    }
+    let (own, mask) = {
+        let signals = call.thread.signals.lock();
+        (signals.pending.set(), signals.mask)
+    };
+    let all = own.union(call.process().pending.lock().set()).intersection(mask);
+    let n = usize::try_from(sigsetsize).unwrap_or(0);
+    call.user().write(set, &all.bits().to_le_bytes()[..n]).map(|()| 0)
+}
+
+/// `rt_sigreturn(2)`.
+pub(crate) fn sys_rt_sigreturn(call: &mut Call<'_>) -> Result<u64> {
+    match frame::pop(call.user(), call.context) {
+        Ok(restored) => {
+            let mut signals = call.thread.signals.lock();
+            signals.mask = restored.mask;
+            if let Some(stack) = restored.stack {
+                signals.stack = stack;
+            }
+        }
+        // A frame that cannot be read is a segmentation fault, as on Linux.
+        Err(_) => send::force(call.thread, Info::from_kernel(crate::linux::signal::SIGSEGV)),
+    }
+    call.end = End::RegistersSet;
+    Ok(0)
+}
+
+/// Replaces the mask until a handler has been entered or the call returns.
+pub(crate) fn mask_for_call(thread: &Thread, mask: Mask) {
+    let mut signals = thread.signals.lock();
+    signals.saved_mask = Some(signals.mask);
+    signals.mask = mask;
+}
+
+/// Reads the `sigset_t` of a call that replaces the mask; null for none.
+pub(crate) fn mask_argument(call: &Call<'_>, set: u64, sigsetsize: u64) -> Result<Option<Mask>> {
+    if set == 0 {
+        return Ok(None);
+    }
+    if sigsetsize != SIGSET_SIZE {
+        return Err(Errno::EINVAL);
+    }
+    Ok(Some(Mask::blockable(call.user().u64(set)?)))
+}
+
+fn sleep_until_signal(thread: &Arc<Thread>) -> Result<u64> {
+    match wait::wait_for(&**thread, &[], None, || None::<u64>) {
+        Ok(value) => Ok(value),
+        Err(Stop::TimedOut | Stop::Interrupted) => Err(Errno::RESTART_NO_HANDLER),
+    }
+}
+
+/// `rt_sigsuspend(2)`.
+pub(crate) fn sys_rt_sigsuspend(call: &mut Call<'_>) -> Result<u64> {
+    let [mask, sigsetsize, ..] = call.args;
+    let mask = mask_argument(call, mask, sigsetsize)?.ok_or(Errno::EFAULT)?;
+    mask_for_call(call.thread, mask);
+    sleep_until_signal(call.thread)
+}
+
+/// `pause(2)`.
+pub(crate) fn sys_pause(call: &mut Call<'_>) -> Result<u64> {
+    sleep_until_signal(call.thread)
+}
+
+/// `rt_sigtimedwait(2)`.
+pub(crate) fn sys_rt_sigtimedwait(call: &mut Call<'_>) -> Result<u64> {
+    let [set, info, timeout, sigsetsize, ..] = call.args;
+    let wanted = mask_argument(call, set, sigsetsize)?.ok_or(Errno::EFAULT)?;
+    let limit = call.user().timespec_or_none(timeout)?;
+    let deadline = limit.map(|t| time::after(t.to_ns()));
+    // The signals waited for wake the thread as if they were not blocked; it takes them itself.
+    let old = {
+        let mut signals = call.thread.signals.lock();
+        let old = signals.mask;
+        signals.mask = old.without(wanted);
+        old
+    };
+    let waited = wait::wait_for(&**call.thread, &[], deadline, || {
+        let own = call.thread.signals.lock().pending.take(wanted);
+        own.or_else(|| call.process().pending.lock().take(wanted))
+    });
+    call.thread.signals.lock().mask = old;
+    let taken = waited.map_err(|stop| match stop {
+        Stop::TimedOut => Errno::EAGAIN,
+        Stop::Interrupted => Errno::EINTR,
+    })?;
+    if info != 0 {
+        call.user().write(info, &taken.to_bytes())?;
+    }
+    Ok(u64::from(taken.signo))
+}
+
+/// `sigaltstack(2)`.
+pub(crate) fn sys_sigaltstack(call: &mut Call<'_>) -> Result<u64> {
+    let [ss, old_ss, ..] = call.args;
+    let old = call.thread.signals.lock().stack;
+    let rsp = call.context.rsp;
+    if ss != 0 {
+        let new = AltStack::from_bytes(&call.user().bytes(ss, STACK_T_SIZE)?)?;
+        if old.holds(rsp) {
+            return Err(Errno::EPERM);
+        }
+        call.thread.signals.lock().stack = new;
+    }
+    if old_ss != 0 {
+        call.user().write(old_ss, &old.to_bytes(rsp))?;
+    }
+    Ok(0)
+}
+
+fn from_caller(call: &Call<'_>, signo: u32, code: i32) -> Info {
+    let uid = call.process().credentials.lock().uid.real;
+    Info::from_sender(signo, code, call.process().pid, uid)
+}
+
+/// Signal 0 only asks whether the target exists.
+fn signal_or_probe(arg: u64) -> Result<Option<u32>> {
+    if uint(arg) == 0 { Ok(None) } else { signal(arg).map(Some) }
+}
+
+/// `kill(2)`.
+pub(crate) fn sys_kill(call: &mut Call<'_>) -> Result<u64> {
+    let [pid, sig, ..] = call.args;
+    let signo = signal_or_probe(sig)?;
+    let own_group = call.process().pgid.load(core::sync::atomic::Ordering::Relaxed);
+    let targets = match int(pid) {
+        0 => system::processes(),
+        -1 => return Err(Errno::ESRCH),
+        group if group < 0 && group.unsigned_abs() == own_group => system::processes(),
+        group if group < 0 => return Err(Errno::ESRCH),
+        // The runtime's slot ignores everything, as init does.
+        1 => return Ok(0),
+        _ => alloc::vec![system::process(uint(pid)).ok_or(Errno::ESRCH)?],
+    };
+    if let Some(signo) = signo {
+        for process in targets {
+            send::to_process(&process, from_caller(call, signo, SI_USER))?;
+        }
+    }
+    Ok(0)
+}
+
+fn thread_of(call: &Call<'_>, tgid: Option<u64>, tid: u64) -> Result<Arc<Thread>> {
+    if int(tid) <= 0 || tgid.is_some_and(|t| int(t) <= 0) {
+        return Err(Errno::EINVAL);
+    }
+    if tgid.is_some_and(|tgid| uint(tgid) != call.process().pid) {
+        return Err(Errno::ESRCH);
+    }
+    call.process().threads.lock().get(&uint(tid)).cloned().ok_or(Errno::ESRCH)
+}
+
+/// `tkill(2)`.
+pub(crate) fn sys_tkill(call: &mut Call<'_>) -> Result<u64> {
+    let [tid, sig, ..] = call.args;
+    send_to(call, &thread_of(call, None, tid)?, sig)
+}
+
+/// `tgkill(2)`.
+pub(crate) fn sys_tgkill(call: &mut Call<'_>) -> Result<u64> {
+    let [tgid, tid, sig, ..] = call.args;
+    send_to(call, &thread_of(call, Some(tgid), tid)?, sig)
+}
+
+fn send_to(call: &Call<'_>, thread: &Arc<Thread>, sig: u64) -> Result<u64> {
+    if let Some(signo) = signal_or_probe(sig)? {
+        send::to_thread(thread, from_caller(call, signo, SI_TKILL))?;
+    }
+    Ok(0)
+}
+
+fn given_info(call: &Call<'_>, sig: u64, info: u64) -> Result<Option<Info>> {
+    let bytes = call.user().bytes(info, SIGINFO_SIZE)?;
+    let Some(signo) = signal_or_probe(sig)? else { return Ok(None) };
+    let info = Info::from_bytes(&bytes, signo).ok_or(Errno::EFAULT)?;
+    if info.code >= 0 || info.code == SI_TKILL { Err(Errno::EPERM) } else { Ok(Some(info)) }
+}
+
+/// `rt_sigqueueinfo(2)`.
+pub(crate) fn sys_rt_sigqueueinfo(call: &mut Call<'_>) -> Result<u64> {
+    let [tgid, sig, info, ..] = call.args;
+    let process = system::process(uint(tgid)).ok_or(Errno::ESRCH)?;
+    if let Some(info) = given_info(call, sig, info)? {
+        send::to_process(&process, info)?;
+    }
+    Ok(0)
+}
+
+/// `rt_tgsigqueueinfo(2)`.
+pub(crate) fn sys_rt_tgsigqueueinfo(call: &mut Call<'_>) -> Result<u64> {
+    let [tgid, tid, sig, info, ..] = call.args;
+    let thread = thread_of(call, Some(tgid), tid)?;
+    if let Some(info) = given_info(call, sig, info)? {
+        send::to_thread(&thread, info)?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,56 @@
+//! What belongs to the enclave as a whole: the processes in it, and the choices it was laid out by.
+
+use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use enclave_abi::layout::Layout;
+
+use crate::{
+    process::Process,
+    sync::{Lock, Mutex},
+};
+
+static PROCESSES: Mutex<BTreeMap<u32, Arc<Process>>> = Mutex::new(BTreeMap::new());
+static THREADS: AtomicU64 = AtomicU64::new(1);
+static HOSTNAME: Lock<Vec<u8>> = Lock::new(Vec::new());
+
+/// Takes the measured choices over.
+pub(crate) fn init(layout: &Layout) {
+    THREADS.store(layout.threads, Ordering::SeqCst);
+    *HOSTNAME.lock() = b"enclave".to_vec();
+}
+
+/// Thread blocks there are.
+pub(crate) fn thread_limit() -> u64 {
+    THREADS.load(Ordering::SeqCst)
+}
+
+/// Processors the program is told of: as many as it can have threads, up to four.
+pub(crate) fn processors() -> u64 {
+    thread_limit().clamp(1, 4)
+}
+
+/// Adds a process.
+pub(crate) fn register(process: &Arc<Process>) {
+    PROCESSES.lock().insert(process.pid, Arc::clone(process));
+}
+
+/// The process with this ID.
+pub(crate) fn process(pid: u32) -> Option<Arc<Process>> {
+    PROCESSES.lock().get(&pid).cloned()
+}
+
+/// All processes.
+pub(crate) fn processes() -> Vec<Arc<Process>> {
+    PROCESSES.lock().values().cloned().collect()
+}
+
+/// The host name as `uname(2)` says it.
+pub(crate) fn hostname() -> Vec<u8> {
+    HOSTNAME.lock().clone()
+}
+
+/// `sethostname(2)`.
+pub(crate) fn set_hostname(name: Vec<u8>) {
+    *HOSTNAME.lock() = name;
+}
