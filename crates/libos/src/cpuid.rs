@@ -103,13 +103,13 @@ fn cut(leaf: u32, subleaf: u32, [eax, ebx, ecx, edx]: Answer, xfrm: u64) -> Answ
 }
 
 /// Leaf 0DH: XFRM in place of XCR0, and never an area smaller than its components.
-fn extended_state(subleaf: u32, [eax, ebx, ecx, edx]: Answer, xfrm: u64) -> Answer {
+fn extended_state(subleaf: u32, [eax, ebx, ecx, _edx]: Answer, xfrm: u64) -> Answer {
     let (low, high) = ((xfrm & 0xffff_ffff) as u32, (xfrm >> 32) as u32);
     match subleaf {
         0 => [low, ebx.max(least_area(xfrm)), ecx.max(least_area(xfrm)), high],
         // XSAVEOPT, XSAVEC and XGETBV with ECX 1; not XSAVES, which is the kernel's.
         1 => [eax & 7, ebx.max(least_area(xfrm)), 0, 0],
-        n if n < 64 && xfrm >> n & 1 == 1 => [eax.max(component(n)), ebx, ecx & 2, edx & 0],
+        n if n < 64 && xfrm >> n & 1 == 1 => [eax.max(component(n)), ebx, ecx & 2, 0],
         _ => [0; 4],
     }
 }

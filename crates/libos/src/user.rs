@@ -90,7 +90,7 @@ impl<'a> UserMem<'a> {
 
     /// Reads an aligned word in one access.
     pub(crate) fn load_u32(&self, addr: u64) -> Result<u32> {
-        if addr % 4 != 0 {
+        if !addr.is_multiple_of(4) {
             return Err(Errno::EINVAL);
         }
         self.retry(|| enclave_rt::user::load_u32(addr))
@@ -98,7 +98,7 @@ impl<'a> UserMem<'a> {
 
     /// Replaces an aligned word if it is `expected`; returns what was there.
     pub(crate) fn compare_exchange_u32(&self, addr: u64, expected: u32, new: u32) -> Result<u32> {
-        if addr % 4 != 0 {
+        if !addr.is_multiple_of(4) {
             return Err(Errno::EINVAL);
         }
         self.retry(|| enclave_rt::user::compare_exchange_u32(addr, expected, new))

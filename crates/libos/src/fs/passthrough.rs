@@ -29,12 +29,15 @@ use crate::{
     time,
 };
 
+/// A file held to what it was at first use: its tree and its length.
+type Recorded = Arc<(Tree, u64)>;
+
 /// What all inodes of one passthrough entry share.
 pub(crate) struct Policy {
     pub(crate) writable: bool,
     pub(crate) record: bool,
     pub(crate) dev: u64,
-    recorded: Mutex<BTreeMap<Vec<u8>, Arc<(Tree, u64)>>>,
+    recorded: Mutex<BTreeMap<Vec<u8>, Recorded>>,
 }
 
 impl Policy {

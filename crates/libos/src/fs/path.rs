@@ -199,7 +199,7 @@ mod tests {
         let a = root.create(b"a", New::Directory, 0o755, owner).unwrap();
         let b = a.create(b"b", New::Directory, 0o755, owner).unwrap();
         b.create(b"file", New::File, 0o644, owner).unwrap();
-        let mut link = |name: &[u8], target: &[u8]| {
+        let link = |name: &[u8], target: &[u8]| {
             root.create(name, New::Symlink(target.to_vec()), 0o777, owner).unwrap()
         };
         link(b"to-b", b"a/b");

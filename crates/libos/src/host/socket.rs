@@ -96,7 +96,7 @@ fn ask_address(call: ocall::HostCall, fd: i32) -> Result<Vec<u8>> {
 }
 
 fn address_room() -> [u8; 4] {
-    (SOCKADDR_MAX as u32).to_le_bytes()
+    u32::try_from(SOCKADDR_MAX).unwrap_or(0).to_le_bytes()
 }
 
 /// Copies a socket address out of a reply; a length beyond the room given is a lie.

@@ -63,7 +63,7 @@ impl Epoll {
     }
 
     /// `EPOLL_CTL_ADD`.
-    pub(crate) fn add(self: &Self, fd: i32, open: &Arc<OpenFile>, event: Event) -> Result<()> {
+    pub(crate) fn add(&self, fd: i32, open: &Arc<OpenFile>, event: Event) -> Result<()> {
         let file = open.file();
         if file.queue().is_none() && file.host_fd().is_none() && file.epoll().is_none() {
             return Err(Errno::EPERM);

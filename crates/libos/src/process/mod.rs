@@ -27,9 +27,12 @@ pub(crate) const INIT_PID: u32 = 1;
 /// PID of the application.
 pub(crate) const FIRST_PID: u32 = 2;
 
+/// Thread blocks an enclave can have.
+#[allow(clippy::cast_possible_truncation, reason = "224 fits any usize")]
+const SLOT_COUNT: usize = THREADS_MAX as usize;
+
 /// Threads by block index.
-static SLOTS: [Mutex<Option<Arc<Thread>>>; THREADS_MAX as usize] =
-    [const { Mutex::new(None) }; THREADS_MAX as usize];
+static SLOTS: [Mutex<Option<Arc<Thread>>>; SLOT_COUNT] = [const { Mutex::new(None) }; SLOT_COUNT];
 static NEXT_TID: AtomicU32 = AtomicU32::new(FIRST_PID + 1);
 
 /// The thread that calls, if it is an application's.

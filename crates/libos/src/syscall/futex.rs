@@ -40,7 +40,7 @@ struct Sleeping {
 static SLEEPING: Mutex<Vec<Sleeping>> = Mutex::new(Vec::new());
 
 fn key(call: &Call<'_>, uaddr: u64) -> Result<Key> {
-    if uaddr % 4 != 0 { Err(Errno::EINVAL) } else { Ok((call.process().pid, uaddr)) }
+    if !uaddr.is_multiple_of(4) { Err(Errno::EINVAL) } else { Ok((call.process().pid, uaddr)) }
 }
 
 /// `futex(2)`.

@@ -52,7 +52,7 @@ impl AddressSpace {
 
     /// Checks that a range with a given start lies in application memory; rounds its length up.
     pub(crate) fn check(&self, addr: u64, length: u64) -> Result<Range<u64>> {
-        if addr % PAGE != 0 {
+        if !addr.is_multiple_of(PAGE) {
             return Err(Errno::EINVAL);
         }
         let length = page_up(length).ok_or(Errno::ENOMEM)?;
@@ -195,7 +195,12 @@ impl AddressSpace {
     fn move_pages(&mut self, old: Range<u64>, target: u64, size: u64, prot: Prot) -> Result<()> {
         let source = old.start..old.start + size;
         let mut at = source.start;
-        for gap in self.commit.gaps(source.clone()).into_iter().chain([source.end..source.end]) {
+        for gap in self
+            .commit
+            .gaps(source.clone())
+            .into_iter()
+            .chain(core::iter::once(source.end..source.end))
+        {
             if at < gap.start {
                 let to = at - old.start + target..gap.start - old.start + target;
                 self.commit.add(to.clone())?;
