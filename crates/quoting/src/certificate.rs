@@ -173,15 +173,23 @@ pub fn assemble(to_be_signed: &[u8], signature: &[u8]) -> Vec<u8> {
 
 /// PEM (RFC 7468) of a certificate, with a final newline.
 pub fn to_pem(certificate: &[u8]) -> String {
-    let text = base64(certificate);
-    let mut out = String::from("-----BEGIN CERTIFICATE-----\n");
-    for (index, character) in text.chars().enumerate() {
-        if index > 0 && index % 64 == 0 {
+    pem("CERTIFICATE", certificate)
+}
+
+/// PEM (RFC 7468) of a revocation list, with a final newline.
+pub fn crl_to_pem(crl: &[u8]) -> String {
+    pem("X509 CRL", crl)
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let mut out = format!("-----BEGIN {label}-----");
+    for (index, character) in base64(der).chars().enumerate() {
+        if index % 64 == 0 {
             out.push('\n');
         }
         out.push(character);
     }
-    out.push_str("\n-----END CERTIFICATE-----\n");
+    out.push_str(&format!("\n-----END {label}-----\n"));
     out
 }
 

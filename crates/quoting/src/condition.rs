@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::scenario::Scenario;
 use crate::standard;
-use crate::tcb_info::{PlatformTcb, TcbInfo, TcbLevel, TcbStatus};
+use crate::tcb_info::{PlatformTcb, TcbInfo, TcbLevel, TcbStatus, Tee};
 use crate::time::{Seconds, UnixTime};
 
 /// Something that is wrong, or different, with a platform or its endorsements.
@@ -118,16 +118,24 @@ impl Scenario {
 
     fn impose_status(&mut self, status: TcbStatus) {
         if let Some(extension) = &self.pck_extension {
-            let tcb =
-                PlatformTcb { sgx: extension.components, pcesvn: extension.pcesvn, tdx: None };
+            let tdx = (self.tee() == Tee::Tdx).then(|| self.tee_tcb_svn());
+            let tcb = PlatformTcb { sgx: extension.components, pcesvn: extension.pcesvn, tdx };
             self.tcb_info.set_status(tcb, status);
         }
+    }
+
+    /// TEE_TCB_SVN in the body of a TD quote.
+    fn tee_tcb_svn(&self) -> [u8; 16] {
+        self.body.bytes.first_chunk().copied().unwrap_or_default()
     }
 
     fn impose_evaluation(&mut self, number: u32) {
         let known = standard::EVALUATIONS.into_iter().find(|known| known.number == number);
         if let Some(evaluation) = known {
             self.tcb_info.tcb_levels = standard::tcb_levels(evaluation);
+            if self.tee() == Tee::Tdx {
+                self.tcb_info.make_tdx();
+            }
         }
         self.tcb_info.tcb_evaluation_data_number = number;
         self.qe_identity.tcb_evaluation_data_number = number;

@@ -30,6 +30,7 @@ pub mod evaluation;
 mod hex;
 pub mod key;
 pub mod pck;
+pub mod pcs;
 pub mod platform;
 pub mod quote;
 pub mod quoting_enclave;
@@ -38,6 +39,7 @@ mod service;
 pub mod standard;
 pub mod store;
 pub mod tcb_info;
+pub mod tdx;
 pub mod time;
 
 pub use collateral::Collateral;

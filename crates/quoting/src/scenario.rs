@@ -17,9 +17,10 @@ use crate::crl::CrlTemplate;
 use crate::enclave_identity::EnclaveIdentity;
 use crate::key::{PublicKey, Seed, SigningKey};
 use crate::pck::PckExtension;
-use crate::platform::PlatformFacts;
+use crate::platform::{PckCa, PlatformFacts};
 use crate::quote::{
     self, CertificationData, ECDSA_P256, PCK_CHAIN, QuoteBody, QuoteHeader, SignatureData,
+    TEE_TYPE_TDX,
 };
 use crate::quoting_enclave;
 use crate::standard;
@@ -256,6 +257,20 @@ impl Scenario {
         }
     }
 
+    /// Which CA issued the PCK certificate.
+    pub fn ca(&self) -> PckCa {
+        if self.pck.issuer.common_name == PckCa::Processor.common_name() {
+            PckCa::Processor
+        } else {
+            PckCa::Platform
+        }
+    }
+
+    /// What the quote is about.
+    pub const fn tee(&self) -> Tee {
+        if self.header.tee_type == TEE_TYPE_TDX { Tee::Tdx } else { Tee::Sgx }
+    }
+
     /// DER of the root certificate.
     pub fn root_certificate(&self) -> Vec<u8> {
         self.x509(Part::Root, self.root.to_be_signed(), &self.keys.root)
@@ -294,6 +309,11 @@ impl Scenario {
             .iter()
             .map(|der| certificate::to_pem(der))
             .collect()
+    }
+
+    /// Signs another document as the TCB signer, with the edits and the key that `part` has.
+    pub(crate) fn sign_document(&self, part: Part, document: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
+        self.signed(part, document, &self.keys.tcb_signer)
     }
 
     fn certification_data(&self) -> CertificationData {
