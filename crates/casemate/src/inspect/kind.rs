@@ -68,3 +68,45 @@ impl Kind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Mostly zero bytes, so that much of it gets past the checks of reserved fields.
+    fn sparse(size: usize) -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec((0..size, any::<u8>()), 0..8).prop_map(move |changes| {
+            let mut bytes = vec![0; size];
+            for (at, byte) in changes {
+                bytes[at] = byte;
+            }
+            bytes
+        })
+    }
+
+    fn file() -> impl Strategy<Value = Vec<u8>> {
+        let sgxs = proptest::collection::vec(any::<u8>(), 0..600)
+            .prop_map(|noise| [b"ECREATE\0".as_slice(), &noise].concat());
+        prop_oneof![
+            sparse(Sigstruct::SIZE),
+            sparse(Report::SIZE),
+            sparse(TargetInfo::SIZE),
+            sgxs,
+            proptest::collection::vec(any::<u8>(), 0..600),
+        ]
+    }
+
+    proptest! {
+        /// Whatever the bytes and whatever they are said to be, something can be printed.
+        #[test]
+        fn any_bytes_as_any_kind_are_described(bytes in file()) {
+            for kind in Kind::value_variants() {
+                let description = kind.describe(&bytes);
+                prop_assert!(description.text().starts_with(kind.name()));
+                prop_assert_eq!(&description.json()["kind"], kind.name());
+            }
+        }
+    }
+}
