@@ -11,6 +11,7 @@
     reason = "one of the three crates that may hold unsafe code; see ARCHITECTURE.md"
 )]
 
+mod arch;
 mod error;
 pub mod identity;
 pub mod image;

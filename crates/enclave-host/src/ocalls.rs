@@ -9,9 +9,10 @@ mod pages;
 mod park;
 mod quote;
 mod serve;
+mod syscall;
 mod thread;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -46,6 +47,8 @@ pub struct Session {
     layout: Layout,
     park: Vec<ParkWord>,
     log: LogSink,
+    /// Thread blocks that have a host thread.
+    running: Mutex<BTreeSet<u64>>,
     ended: Mutex<Option<Ended>>,
     end: Condvar,
     ocalls: AtomicU64,
@@ -76,6 +79,7 @@ impl Session {
             layout,
             park,
             log,
+            running: Mutex::default(),
             ended: Mutex::new(None),
             end: Condvar::new(),
             ocalls: AtomicU64::new(0),

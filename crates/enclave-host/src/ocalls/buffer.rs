@@ -69,6 +69,22 @@ impl SharedBuffer {
         Some(())
     }
 
+    /// The `u32` at an address the enclave named, where system calls keep lengths.
+    pub(super) fn u32(&self, address: u64) -> Option<u32> {
+        Some(u32::from_le_bytes(self.read(address, 4)?.try_into().ok()?))
+    }
+
+    /// Whether `len` bytes at an address the enclave named lie in the buffer.
+    pub(super) fn holds(&self, address: u64, len: u64) -> bool {
+        self.range(address, len).is_some()
+    }
+
+    /// Bytes from an address to the end of the buffer, at most `most`.
+    pub(super) fn room(&self, address: u64, most: u64) -> Option<u64> {
+        let offset = address.checked_sub(self.address())?;
+        Some(most.min((LEN as u64).checked_sub(offset)?))
+    }
+
     fn range(&self, address: u64, len: u64) -> Option<*mut u8> {
         let offset = address.checked_sub(self.address())?;
         let fits = offset.checked_add(len)? <= LEN as u64;

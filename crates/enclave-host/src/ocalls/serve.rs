@@ -3,7 +3,7 @@
 use enclave_abi::ocall::{HostCall, Ocall};
 
 use super::buffer::SharedBuffer;
-use super::{Ended, Session, pages, quote, thread};
+use super::{Ended, Session, pages, quote, syscall, thread};
 use crate::platform::Errno;
 
 /// What the thread does next.
@@ -33,7 +33,11 @@ pub(super) fn serve(session: &std::sync::Arc<Session>, index: u64, buffer: &Shar
             session.finish(status(args[0]));
             return Next::Stop;
         }
-        Ocall::Syscall => (host_call(detail, &args), 0),
+        Ocall::Syscall => {
+            let done = syscall::syscall(buffer, detail, &args);
+            let value = |value| i64::try_from(value).unwrap_or(Errno::EIO.result());
+            (done.map_or_else(Errno::result, value), 0)
+        }
         Ocall::Park => (park(session, index, &args), 0),
         Ocall::Unpark => (unpark(session, args[0]), 0),
         Ocall::SpawnThread => (thread::spawn(session, args[0]), 0),
@@ -75,16 +79,6 @@ fn status(word: u64) -> Ended {
     }
 }
 
-/// A Linux system call out of the ABI's table, and no other.
-fn host_call(number: u64, args: &[u64; 6]) -> i64 {
-    let Some(call) = HostCall::by_number(number) else { return Errno::ENOSYS.result() };
-    let [a, b, c, d, e, f] = *args;
-    // SAFETY: the calls of the table read and write memory only at the addresses the enclave names; the
-    // process runs for the enclave, whose image is trusted not to name others than its shared buffer.
-    let result = unsafe { libc::syscall(call.number.cast_signed(), a, b, c, d, e, f) };
-    if result == -1 { Errno::last().result() } else { result }
-}
-
 fn park(session: &Session, index: u64, args: &[u64; 6]) -> i64 {
     let word = usize::try_from(index).ok().and_then(|index| session.park.get(index));
     let (Some(word), Ok(seen)) = (word, u32::try_from(args[0])) else {
@@ -107,8 +101,18 @@ fn log(session: &Session, buffer: &SharedBuffer, args: &[u64; 6]) -> i64 {
     let Some(text) = buffer.read(args[1], args[2].min(4096)) else {
         return Errno::EFAULT.result();
     };
-    (session.log)(args[0], &String::from_utf8_lossy(&text));
+    (session.log)(args[0], &printable(&text));
     0
+}
+
+/// Text without control characters, so that an enclave cannot drive the terminal of its operator.
+fn printable(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    let shown = |c: char| match c.is_control() && c != '\t' {
+        true => char::REPLACEMENT_CHARACTER,
+        false => c,
+    };
+    text.trim_end_matches('\n').chars().map(shown).collect()
 }
 
 fn cpuid(buffer: &SharedBuffer, args: &[u64; 6]) -> i64 {
@@ -119,4 +123,22 @@ fn cpuid(buffer: &SharedBuffer, args: &[u64; 6]) -> i64 {
     let words = [answer.eax, answer.ebx, answer.ecx, answer.edx];
     let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
     buffer.write(args[2], &bytes).map_or(Errno::EFAULT.result(), |()| 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(printable(b"a\tb\x1b[2J\n"), "a\tb\u{fffd}[2J");
+        assert_eq!(printable(b"\xff"), "\u{fffd}");
+    }
+
+    #[test]
+    fn status_words_become_endings() {
+        assert_eq!(status(0), Ended::Exited(0));
+        assert_eq!(status(255), Ended::Exited(255));
+        assert_eq!(status(256 + 15), Ended::Killed(15));
+    }
 }

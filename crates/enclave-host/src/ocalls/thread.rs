@@ -11,8 +11,9 @@ use enclave_abi::layout::THREAD_STRIDE;
 
 use super::buffer::{self, SharedBuffer};
 use super::serve::{Next, serve};
-use super::{Ended, Session};
+use super::{Ended, Session, lock};
 use crate::Error;
+use crate::arch::FloatControl;
 use crate::platform::{EENTER, ERESUME, Entry, Errno, Left};
 
 /// Starts the host thread of thread block `index`; the first one brings the boot blob.
@@ -21,17 +22,44 @@ pub(super) fn start(
     index: u64,
     boot: Option<Vec<u8>>,
 ) -> Result<(), Error> {
-    let session = Arc::clone(session);
+    let failed = |source| Error::Platform {
+        step: "start a host thread",
+        advice: "the process may have reached its limit of threads".into(),
+        source,
+    };
+    if !lock(&session.running).insert(index) {
+        return Err(failed(std::io::Error::from_raw_os_error(libc::EBUSY)));
+    }
+    let running = Running { session: Arc::clone(session), index };
     std::thread::Builder::new()
         .name(format!("enclave-{index}"))
         .stack_size(256 << 10)
-        .spawn(move || run(&session, index, boot.as_deref()))
+        .spawn(move || run(&running.session, index, boot.as_deref()))
         .map(|_| ())
-        .map_err(|source| Error::Platform {
-            step: "start a host thread",
-            advice: "the process may have reached its limit of threads".into(),
-            source,
-        })
+        .map_err(failed)
+}
+
+/// A thread block in use. When the last one is free again, or a host thread has failed, nobody is left
+/// to end the process.
+struct Running {
+    session: Arc<Session>,
+    index: u64,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut running = lock(&self.session.running);
+        running.remove(&self.index);
+        let none_left = running.is_empty();
+        drop(running);
+        if std::thread::panicking() {
+            let text = "a host thread failed: a fault of Casemate";
+            self.session.finish(Ended::Aborted(text.into()));
+        } else if none_left {
+            let text = "every thread of the enclave has ended, but its process has not";
+            self.session.finish(Ended::Aborted(text.into()));
+        }
+    }
 }
 
 /// The `SpawnThread` ocall: a host thread for the TCS at `tcs`.
@@ -65,14 +93,18 @@ fn run(session: &Arc<Session>, index: u64, boot: Option<&[u8]>) {
     let tcs = session.layout.thread(index).tcs;
     let mut entry = Entry { tcs, function: EENTER, registers: [reason, thread.as_ptr() as u64, 0] };
     loop {
+        let control = FloatControl::save();
         // SAFETY: the image is the one whose measurement was signed; it is trusted to touch host memory
         // only where it is told to: the structures above and the buffer, which live on.
         let left = unsafe { session.enclave.enter(&entry) };
+        control.restore();
         entry = match left {
-            Left::Exit([EXIT_OCALL, ..]) => match serve(session, index, &buffer) {
-                Next::Return => enter(tcs, ENTER_OCALL_RETURN),
-                Next::Stop => return,
-            },
+            Left::Exit([EXIT_OCALL, frame, _]) if frame == buffer.address() => {
+                match serve(session, index, &buffer) {
+                    Next::Return => enter(tcs, ENTER_OCALL_RETURN),
+                    Next::Stop => return,
+                }
+            }
             Left::Exit([EXIT_RESUME, ..]) => Entry { tcs, function: ERESUME, registers: [0; 3] },
             Left::Exit([EXIT_THREAD, ..]) => return,
             Left::Exit([EXIT_ABORT, code, detail]) => {

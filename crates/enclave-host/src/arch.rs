@@ -1,0 +1,5 @@
+//! The few instructions that need assembly.
+
+mod x86_64;
+
+pub(crate) use x86_64::FloatControl;
