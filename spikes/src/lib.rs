@@ -22,9 +22,9 @@
 )]
 
 pub mod cpuid;
-// mod elf;
+mod elf;
 // pub mod epcm;
-// pub mod rewrite;
+pub mod rewrite;
 pub mod switch;
 mod tracee;
 

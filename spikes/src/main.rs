@@ -8,8 +8,8 @@ fn main() -> Result<()> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.split_first() {
         Some((&"switch", _)) => spikes::switch::report(),
-        // Some((&"rewrite", files)) => spikes::rewrite::report(files),
-        // Some((&"rewrite-run", program)) => spikes::rewrite::report_run(program),
+        Some((&"rewrite", files)) => spikes::rewrite::report(files),
+        Some((&"rewrite-run", program)) => spikes::rewrite::report_run(program),
         // Some((&"epcm", traces)) => spikes::epcm::report(traces),
         Some((&"cpuid", program)) => spikes::cpuid::report(program),
         _ => bail!(

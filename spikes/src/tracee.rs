@@ -109,10 +109,37 @@ impl Tracee {
         Ok(result)
     }
 
-    /// The program's mappings: `(start, end, permissions, file)`.
-    pub(crate) fn mappings(&self) -> io::Result<Vec<(u64, u64, String, String)>> {
+    /// The program's mappings, in order.
+    pub(crate) fn mappings(&self) -> io::Result<Vec<Mapping>> {
         let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.pid))?;
-        Ok(maps.lines().filter_map(parse_mapping).collect())
+        Ok(maps.lines().filter_map(Mapping::parse).collect())
+    }
+}
+
+/// A line of `/proc/PID/maps`.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    permissions: String,
+    pub(crate) offset: u64,
+    pub(crate) file: String,
+}
+
+impl Mapping {
+    /// Whether it is executable and of a file.
+    pub(crate) fn is_code(&self) -> bool {
+        self.permissions.contains('x') && self.file.starts_with('/')
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let mut fields = line.split_whitespace();
+        let (start, end) = fields.next()?.split_once('-')?;
+        let permissions = fields.next()?.to_owned();
+        let offset = fields.next()?;
+        let file = fields.nth(2).unwrap_or_default().to_owned();
+        let hex = |digits| u64::from_str_radix(digits, 16).ok();
+        Some(Self { start: hex(start)?, end: hex(end)?, permissions, offset: hex(offset)?, file })
     }
 }
 
@@ -122,15 +149,6 @@ impl Drop for Tracee {
         unsafe { libc::kill(self.pid, libc::SIGKILL) };
         while wait_any().is_ok() {}
     }
-}
-
-fn parse_mapping(line: &str) -> Option<(u64, u64, String, String)> {
-    let mut fields = line.split_whitespace();
-    let (start, end) = fields.next()?.split_once('-')?;
-    let permissions = fields.next()?.to_owned();
-    let file = fields.nth(3).unwrap_or_default().to_owned();
-    let hex = |digits| u64::from_str_radix(digits, 16).ok();
-    Some((hex(start)?, hex(end)?, permissions, file))
 }
 
 pub(crate) fn registers(thread: i32) -> io::Result<Registers> {
