@@ -23,19 +23,19 @@
 
 pub mod cpuid;
 mod elf;
-// pub mod epcm;
+pub mod epcm;
 pub mod rewrite;
 pub mod switch;
 mod tracee;
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
-// /// First address of the enclave range; the 64 KiB below are never mapped.
-// const ELRANGE: usize = 0x1_0000;
+/// First address of the enclave range; the 64 KiB below are never mapped.
+const ELRANGE: usize = 0x1_0000;
 /// Bytes of one page.
 const PAGE: usize = 4096;
 /// Held while a spike uses the one range of low addresses that this process has.
@@ -83,4 +83,24 @@ fn pin_to_processor_0() -> io::Result<()> {
     // SAFETY: `set` is live for the call.
     let result = unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) };
     check("sched_setaffinity", result).map(drop)
+}
+
+/// Runs `work` in a forked child and returns its result. The child has one thread only, so `work`
+/// must not wait for another.
+fn in_child(work: impl FnOnce() -> u64) -> io::Result<u64> {
+    let (mut reader, mut writer) = io::pipe()?;
+    // SAFETY: the child runs `work` and system calls, then ends without cleaning up.
+    let child = unsafe { libc::fork() };
+    check("fork", child)?;
+    if child == 0 {
+        let written = writer.write_all(&work().to_le_bytes());
+        // SAFETY: ends the child at once.
+        unsafe { libc::_exit(i32::from(written.is_err())) };
+    }
+    drop(writer);
+    let mut result = [0; 8];
+    let read = reader.read_exact(&mut result);
+    // SAFETY: waits for the child just started; its status is not needed.
+    unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+    read.map(|()| u64::from_le_bytes(result))
 }

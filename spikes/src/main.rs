@@ -10,10 +10,14 @@ fn main() -> Result<()> {
         Some((&"switch", _)) => spikes::switch::report(),
         Some((&"rewrite", files)) => spikes::rewrite::report(files),
         Some((&"rewrite-run", program)) => spikes::rewrite::report_run(program),
-        // Some((&"epcm", traces)) => spikes::epcm::report(traces),
+        Some((&"epcm", traces)) => spikes::epcm::report(traces),
+        Some((&"epcm-record", [file, program @ ..])) => {
+            Ok(std::fs::write(file, spikes::epcm::record(program)?)?)
+        }
         Some((&"cpuid", program)) => spikes::cpuid::report(program),
         _ => bail!(
-            "expected a spike: switch | rewrite FILE... | rewrite-run PROGRAM ARG... | epcm TRACE... | cpuid PROGRAM ARG..."
+            "expected a spike: switch | rewrite FILE... | rewrite-run PROGRAM ARG... | epcm TRACE... | \
+             epcm-record TRACE PROGRAM ARG... | cpuid PROGRAM ARG..."
         ),
     }
 }

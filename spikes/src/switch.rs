@@ -43,6 +43,7 @@ pub fn report() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The middle one of the times.
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
