@@ -10,13 +10,12 @@ mod record;
 mod replay;
 
 use std::path::Path;
-use std::time::Instant;
 
 use range::{Range, accessible};
 pub use record::record;
 use replay::Trace;
 
-use crate::{ELRANGE, PAGE};
+use crate::{ELRANGE, PAGE, processor_time};
 
 /// Bytes of ELRANGE that runtime.md asks for at least.
 const RESERVED: usize = 64 << 30;
@@ -82,11 +81,11 @@ fn touch_cost(run: usize, pages: usize) -> anyhow::Result<f64> {
 }
 
 fn touch_all(range: &Range, pages: usize) -> f64 {
-    let start = Instant::now();
+    let start = processor_time();
     for page in 0..pages {
         range.touch(REGION + page * PAGE);
     }
-    start.elapsed().as_secs_f64() * 1e6 / pages as f64
+    (processor_time() - start).as_secs_f64() * 1e6 / pages as f64
 }
 
 /// Makes `run` pages of every `stride` accessible until `mprotect` fails; returns how often it

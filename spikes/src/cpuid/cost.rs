@@ -4,9 +4,9 @@ use std::arch::x86_64::__cpuid_count;
 use std::io;
 use std::mem::MaybeUninit;
 use std::sync::{Barrier, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::{ELRANGE_OWNER, check, pin_to_processor_0};
+use crate::{ELRANGE_OWNER, check, pin_to_processor_0, processor_time};
 
 const ARCH_SET_CPUID: libc::c_long = 0x1012;
 
@@ -22,11 +22,11 @@ pub(super) fn report() -> io::Result<()> {
 }
 
 fn per_cpuid(count: u32) -> Duration {
-    let start = Instant::now();
+    let start = processor_time();
     for _ in 0..count {
         std::hint::black_box(__cpuid_count(1, 0));
     }
-    start.elapsed() / count
+    (processor_time() - start) / count
 }
 
 /// Runs `work` on a thread whose CPUID faults and is answered by a handler in this process.
@@ -53,7 +53,7 @@ fn set_faulting() -> io::Result<()> {
     check("arch_prctl(ARCH_SET_CPUID, 0)", result).map(drop)
 }
 
-/// Time of one `sched_yield` when two threads on one processor take turns.
+/// Processor time of one `sched_yield` when two threads on one processor take turns.
 fn yield_time(one_faults: bool) -> io::Result<Duration> {
     const YIELDS: u32 = 5000;
     let barrier = Barrier::new(2);
@@ -63,11 +63,11 @@ fn yield_time(one_faults: bool) -> io::Result<Duration> {
             set_faulting()?;
         }
         barrier.wait();
-        let start = Instant::now();
+        let start = processor_time();
         for _ in 0..YIELDS {
             std::thread::yield_now();
         }
-        Ok(start.elapsed() / (2 * YIELDS))
+        Ok((processor_time() - start) / YIELDS)
     };
     std::thread::scope(|scope| {
         let first = scope.spawn(|| run(one_faults));

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::pages::{Pages, Strategy};
 use super::{PRIVATE, SHARED, STACK};
-use crate::{ELRANGE_OWNER, PAGE, check, map_at};
+use crate::{ELRANGE_OWNER, PAGE, check, map_at, processor_time};
 
 /// What a run did and how long the switches took.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
-    /// Of each switch, the time spent saving and restoring pages.
+    /// Of each switch, the processor time spent saving and restoring pages.
     pub(super) page_times: Vec<Duration>,
     /// Of each switch, the time from the end of the page work until the next process ran.
     pub(super) handover_times: Vec<Duration>,
@@ -136,14 +136,14 @@ extern "C" fn block(context: usize) {
 
 fn switch_away(process: &Process<'_>, counted: bool) {
     let mut scheduler = process.scheduler.lock().unwrap_or_else(PoisonError::into_inner);
-    let start = Instant::now();
+    let start = processor_time();
     if let Err(error) = scheduler.pages.switch_from(process.id) {
         scheduler.failed.get_or_insert(error);
     }
-    let end = Instant::now();
-    scheduler.ready_since = end;
+    let page_time = processor_time() - start;
+    scheduler.ready_since = Instant::now();
     if counted {
-        scheduler.outcome.page_times.push(end - start);
+        scheduler.outcome.page_times.push(page_time);
     }
     scheduler.running = 1 - process.id;
     process.turn_changed.notify_all();
