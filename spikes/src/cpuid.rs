@@ -46,7 +46,9 @@ pub fn report(program: &[&str]) -> anyhow::Result<()> {
     }
     println!("\nlazy binding with wide registers in use:");
     for (features, sizes) in [
+        (Features::All, Sizes::Host),
         (Features::NoAvx512, Sizes::Narrowed),
+        (Features::NoAvx512, Sizes::Host),
         (Features::NoAvx, Sizes::Narrowed),
         (Features::NoAvx, Sizes::Host),
     ] {
