@@ -199,6 +199,10 @@ unsafe extern "C" fn casemate_emu_on_signal(
     }
     match record.state.load(Ordering::Relaxed) {
         INSIDE => on_inside(record, &mut frame, signal, synchronous),
+        // The trap flag of stepped enclave code reaches into the emulator: stepping ends here.
+        _ if synchronous && signal == libc::SIGTRAP && frame.reg(libc::REG_TRAPNO) == 1 => {
+            frame.set(libc::REG_EFL, frame.reg(libc::REG_EFL) & !0x100);
+        }
         LEAVING if !synchronous => record::defer(record, signal),
         OUTSIDE if !synchronous => call_handler(usize::try_from(signal).unwrap_or(0), false),
         state => die(&format!(
