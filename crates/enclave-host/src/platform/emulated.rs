@@ -77,7 +77,9 @@ impl Emulated {
     pub fn with_image(mut self, image: &Image, stream: &PageStream<'_>) -> Self {
         let base = stream.layout().image();
         self.sites = image.enclu_sites().iter().map(|offset| base + offset).collect();
-        self.image = (base, base + image.size());
+        // Entry, exit and exceptions: from the entry point to the last ENCLU.
+        let end = self.sites.iter().max().map_or(base, |site| site + 8);
+        self.image = (base + image.entry(), end);
         self
     }
 }

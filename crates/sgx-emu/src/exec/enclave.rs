@@ -38,7 +38,7 @@ pub enum Strict {
     Closed,
     /// As `Closed`, and every instruction is looked at before it runs.
     Step,
-    /// As `Step`, with an asynchronous exit at every instruction of the runtime image.
+    /// As `Step`, with an asynchronous exit at every instruction of entry, exit and exceptions.
     StepAndInterrupt,
 }
 
@@ -49,7 +49,7 @@ pub struct Options {
     pub strict: Strict,
     /// Time-stamp-counter cycles that an entry and its exit take together.
     pub transition_cycles: u64,
-    /// First address and end of the runtime image, for [`Strict::StepAndInterrupt`].
+    /// First address and end of the code that is interrupted in [`Strict::StepAndInterrupt`].
     pub image: (u64, u64),
 }
 
@@ -489,6 +489,13 @@ impl Shared {
             Ok(was_waiting) => was_waiting,
             Err(error) => signal::die(&error.to_string()),
         }
+    }
+
+    /// Whether enclave code can read the page at `address` without a fault.
+    pub(super) fn may_read(&self, address: u64) -> bool {
+        let model = self.model();
+        let readable = model.entry(address).is_some_and(|entry| entry.accessible().readable());
+        readable && model.memory().ensure_mapped(address, address).is_ok()
     }
 
     /// Bytes of the XSAVE area for this enclave's XFRM.

@@ -227,7 +227,7 @@ impl Record {
     /// Whether `rip` is where the last injected interrupt hit; remembers it otherwise.
     pub(super) fn just_resumed(&mut self, rip: u64) -> bool {
         let again = self.last_injected == rip;
-        self.last_injected = if again { 0 } else { rip };
+        self.last_injected = rip;
         again
     }
 }

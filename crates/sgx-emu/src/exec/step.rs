@@ -53,22 +53,34 @@ pub(super) fn on_step(
     if rip >= shared.elrange_size {
         signal::die(&format!("strict mode: enclave code runs outside ELRANGE at {rip:#x}"));
     }
-    let len = (4096 - rip % 4096).min(15) as usize;
-    // An instruction may cross into a page that is not accessible; the first page decides what it can.
+    if !shared.may_read(rip) {
+        // The fetch will fault by itself.
+        return Verdict::Go;
+    }
     let mut bytes = [0; 15];
+    let len = readable(shared, rip);
     let from = ptr::with_exposed_provenance::<u8>(rip as usize);
-    // SAFETY: the page of RIP is about to be executed; an instruction fetch fault would have come instead.
+    // SAFETY: both pages that the bytes come from were found readable by enclave code.
     unsafe { ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), len) };
-    let instruction = decode(&bytes, rip);
+    let instruction = decode(&bytes[..len], rip);
     if is_illegal(&instruction) {
         return Verdict::Illegal;
     }
-    if carry_out_flags(&instruction, gregs) {
+    let rsp = gregs[libc::REG_RSP as usize].cast_unsigned();
+    let stack_is_there = shared.may_read(rsp) && shared.may_read(rsp.wrapping_sub(8));
+    if stack_is_there && carry_out_flags(&instruction, gregs) {
         return Verdict::Go;
     }
     let storm =
         shared.options.strict == Strict::StepAndInterrupt && in_image && !record.just_resumed(rip);
     if storm { Verdict::Interrupt } else { Verdict::Go }
+}
+
+/// How many of the 15 bytes at `rip` can be read: fewer at the end of the last page that can.
+fn readable(shared: &Shared, rip: u64) -> usize {
+    let here = (4096 - rip % 4096) as usize;
+    let next = rip - rip % 4096 + 4096;
+    if here >= 15 || shared.may_read(next) { 15 } else { here }
 }
 
 /// PUSHFQ and POPFQ without the trap flag. Returns whether it was one; it has then been executed.
@@ -78,14 +90,13 @@ fn carry_out_flags(instruction: &Instruction, gregs: &mut [i64; 23]) -> bool {
     match instruction.code() {
         Code::Pushfq => {
             let to = ptr::with_exposed_provenance_mut::<u64>((rsp - 8) as usize);
-            // SAFETY: the instruction itself would write there now; a fault would end the process as a
-            // fault in strict mode's own code, which names the address.
+            // SAFETY: the instruction itself would write there now, and the page is there.
             unsafe { to.write_unaligned(flags & !TRAP_FLAG) };
             gregs[libc::REG_RSP as usize] = (rsp - 8).cast_signed();
         }
         Code::Popfq => {
             let from = ptr::with_exposed_provenance::<u64>(rsp as usize);
-            // SAFETY: the instruction itself would read there now.
+            // SAFETY: the instruction itself would read there now, and the page is there.
             let popped = unsafe { from.read_unaligned() };
             let loaded = (popped & signal::RFLAGS_LOADABLE) | 0x202 | TRAP_FLAG;
             gregs[libc::REG_EFL as usize] = loaded.cast_signed();
