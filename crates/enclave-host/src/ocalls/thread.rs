@@ -1,6 +1,7 @@
 //! An enclave thread's host thread.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use enclave_abi::entry::{
     ABORT_BAD_ENTRY, ABORT_BAD_HOST_POINTER, ABORT_LEAF, ABORT_NO_ENTROPY, ABORT_PANIC,
@@ -15,6 +16,9 @@ use super::{Ended, Session, lock};
 use crate::Error;
 use crate::arch::FloatControl;
 use crate::platform::{EENTER, ERESUME, Entry, Errno, Left};
+
+/// Attempts to enter a TCS that another thread has not left yet, 200 microseconds apart.
+const PATIENCE: u32 = 10_000;
 
 /// Starts the host thread of thread block `index`; the first one brings the boot blob.
 pub(super) fn start(
@@ -92,6 +96,7 @@ fn run(session: &Arc<Session>, index: u64, boot: Option<&[u8]>) {
     let reason = if boot.is_some() { ENTER_START } else { ENTER_THREAD };
     let tcs = session.layout.thread(index).tcs;
     let mut entry = Entry { tcs, function: EENTER, registers: [reason, thread.as_ptr() as u64, 0] };
+    let mut patience = PATIENCE;
     loop {
         let control = FloatControl::save();
         // SAFETY: the image is the one whose measurement was signed; it is trusted to touch host memory
@@ -112,6 +117,12 @@ fn run(session: &Arc<Session>, index: u64, boot: Option<&[u8]>) {
             }
             Left::Exception(exception) if exception.function == ERESUME => {
                 enter(tcs, ENTER_EXCEPTION)
+            }
+            // The thread that had this TCS before says that it is finished a moment before it leaves.
+            Left::Exception(_) if entry.registers[0] == ENTER_THREAD && patience > 0 => {
+                patience -= 1;
+                std::thread::sleep(Duration::from_micros(200));
+                continue;
             }
             other => {
                 let text = format!("thread {index} left the enclave with {other:x?}");

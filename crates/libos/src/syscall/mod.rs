@@ -118,7 +118,9 @@ fn find(number: u64) -> Result<table::Handler> {
         Support::Refused(errno, reason) => {
             let (name, errno_name) = (row.name, errno.name());
             let text = format!("system call {name} refused with {errno_name}: {reason}");
-            log::once(Level::Warn, text);
+            // Every libc asks for these at its start and does without.
+            let asked_by_all = matches!(row.name, "rseq" | "clone3" | "set_robust_list");
+            log::once(if asked_by_all { Level::Debug } else { Level::Warn }, text);
             Err(errno)
         }
     }

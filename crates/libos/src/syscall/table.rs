@@ -96,9 +96,9 @@ pub(crate) const ROWS: &[Row] = rows! {
     54 "setsockopt" Implemented(socket_option::sys_setsockopt);
     55 "getsockopt" Implemented(socket_option::sys_getsockopt);
     56 "clone" Partial(threads::sys_clone, "threads only");
-    57 "fork" Refused(Errno::ENOSYS, "processes are planned for issue 3");
-    58 "vfork" Refused(Errno::ENOSYS, "processes are planned for issue 3");
-    59 "execve" Refused(Errno::ENOSYS, "processes are planned for issue 3");
+    57 "fork" Refused(Errno::ENOSYS, "processes are planned");
+    58 "vfork" Refused(Errno::ENOSYS, "processes are planned");
+    59 "execve" Refused(Errno::ENOSYS, "processes are planned");
     60 "exit" Implemented(threads::sys_exit);
     61 "wait4" Partial(misc::sys_no_children, "no children yet");
     62 "kill" Partial(signals::sys_kill, "signals do not interrupt another thread in application code until it enters the library OS");
@@ -361,7 +361,7 @@ pub(crate) const ROWS: &[Row] = rows! {
     319 "memfd_create" Partial(descriptor::sys_memfd_create, "no seals, not mappable for shared writing");
     320 "kexec_file_load" Refused(Errno::EPERM, "needs a privilege nobody has inside an enclave");
     321 "bpf" Refused(Errno::EPERM, "needs a privilege nobody has inside an enclave");
-    322 "execveat" Refused(Errno::ENOSYS, "processes are planned for issue 3");
+    322 "execveat" Refused(Errno::ENOSYS, "processes are planned");
     323 "userfaultfd" Refused(Errno::EPERM, "needs a privilege nobody has inside an enclave");
     324 "membarrier" Partial(threads::sys_membarrier, "MEMBARRIER_CMD_QUERY, which names nothing");
     325 "mlock2" Partial(memory::sys_mlock, "checks the range only");
