@@ -1,5 +1,6 @@
 //! The rows: what is measured, and what it must be.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -7,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
-use crate::stage;
+use crate::{process, stage, workspace};
 
 /// Measures once; the argument is the transition cost in cycles, which a native probe ignores.
 pub(super) type Probe = Box<dyn FnMut(u32) -> Result<Sample>>;
@@ -48,7 +49,6 @@ pub(super) enum Better {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Target {
     /// At most (or for [`Better::More`] at least) this many times native.
-    #[allow(dead_code, reason = "for rows that call into the enclave")]
     TimesNative(f64),
     /// At most (or at least) this, in the unit of the row.
     Absolute(f64),
@@ -60,14 +60,79 @@ pub(super) enum Target {
 /// The rows of `cargo xtask bench runtime`.
 pub(super) fn runtime() -> Result<Vec<Row>> {
     let casemate = stage::stage()?.join("casemate");
-    Ok(vec![Row {
-        name: "start of a static /bin/true",
-        unit: "ms",
-        better: Better::Less,
-        target: Target::Absolute(5.0),
-        native: Some(native_start(&["/bin/busybox", "true"])),
-        ours: enclave_start(casemate, &["/bin/busybox", "true"]),
-    }])
+    let bare = compile("bare_sigsys", include_str!("programs/bare_sigsys.c"))?;
+    let getpid = compile("getpid", include_str!("programs/getpid.c"))?;
+    let transitions = transitions_test()?;
+    Ok(vec![
+        Row {
+            name: "start of a static /bin/true",
+            unit: "ms",
+            better: Better::Less,
+            target: Target::Absolute(5.0),
+            native: Some(native_start(&["/bin/busybox", "true"])),
+            ours: enclave_start(casemate.clone(), &["/bin/busybox", "true"]),
+        },
+        Row {
+            name: "trapped getpid (native: bare SIGSYS)",
+            unit: "ns",
+            better: Better::Less,
+            target: Target::TimesNative(1.3),
+            native: Some(Box::new(move |_| printed(&mut Command::new(&bare)))),
+            ours: Box::new(move |cycles| {
+                printed(enclave(&casemate, cycles).arg("--").arg(&getpid))
+            }),
+        },
+        Row {
+            name: "enter and exit",
+            unit: "ns",
+            better: Better::Less,
+            target: Target::Absolute(150.0),
+            native: None,
+            ours: Box::new(move |cycles| {
+                let mut test = Command::new(&transitions);
+                test.args(["--ignored", "--exact", "--nocapture", "transitions::cost"]);
+                printed(test.env("CASEMATE_TRANSITION_CYCLES", cycles.to_string()))
+            }),
+        },
+    ])
+}
+
+/// Compiles a C program statically.
+fn compile(name: &str, source: &str) -> Result<PathBuf> {
+    let folder = workspace::root().join("target").join("bench");
+    fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+    let (from, to) = (folder.join(name).with_extension("c"), folder.join(name));
+    fs::write(&from, source).with_context(|| format!("write {}", from.display()))?;
+    process::run(Command::new("musl-gcc").args(["-static", "-O2", "-o"]).arg(&to).arg(&from))?;
+    Ok(to)
+}
+
+/// Builds the emulator's tests, one of which measures transitions, and finds them.
+fn transitions_test() -> Result<PathBuf> {
+    let mut cargo = process::cargo();
+    cargo.args(["test", "--release", "--locked", "--package", "sgx-emu", "--test", "exec"]);
+    let output = process::stdout(cargo.args(["--no-run", "--message-format=json"]))?;
+    let lines = String::from_utf8(output).context("cargo's messages are not UTF-8")?;
+    lines
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .next_back()
+        .context("cargo built no test")
+}
+
+/// The last number on the standard output of a program that measures itself.
+fn printed(command: &mut Command) -> Result<Sample> {
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot start {command:?}"))?;
+    ensure!(output.status.success(), "{command:?}: {}", output.status);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let value = text.lines().filter_map(|line| line.trim().parse().ok()).next_back();
+    let value = value.with_context(|| format!("{command:?} printed no number"))?;
+    Ok(Sample { value, exits: None })
 }
 
 /// Milliseconds from starting a program to its end.

@@ -102,3 +102,17 @@ fn cpuid_traps_where_the_processor_can() {
 fn cpuid_faults() -> bool {
     std::fs::read_to_string("/proc/cpuinfo").unwrap().contains("cpuid_fault")
 }
+
+#[test]
+#[ignore = "a measurement, not a check: cargo xtask bench runtime runs it"]
+fn cost() {
+    let cycles = std::env::var("CASEMATE_TRANSITION_CYCLES").map_or(0, |n| n.parse().unwrap());
+    let probe = Probe::start(Options { transition_cycles: cycles, ..Options::default() });
+    let _thread = probe.attach();
+    let rounds = if cycles == 0 { 1_000_000 } else { 20_000 };
+    let start = std::time::Instant::now();
+    for i in 0..rounds {
+        assert_eq!(probe.call([ADD, i, 1]), i + 1);
+    }
+    println!("\n{:.1}", start.elapsed().as_secs_f64() * 1e9 / rounds as f64);
+}
