@@ -3,10 +3,10 @@
 //!
 //! | module | question | decision |
 //! |---|---|---|
-//! | [`switch`] | what does switching two conflicting processes cost? | ADR 0010 |
-//! | [`rewrite`] | can system-call sites be rewritten with registers intact? | ADR 0011 |
-//! | [`epcm`] | do page permissions kept by `mprotect` survive Go and V8? | ADR 0012 |
-//! | [`cpuid`] | do programs obey a CPUID that is narrower than XCR0? | ADR 0013 |
+//! | [`switch`] | what does switching two conflicting processes cost? | ADR 0005 |
+//! | [`rewrite`] | can system-call sites be rewritten with registers intact? | ADR 0006 |
+//! | [`epcm`] | do page permissions kept by `mprotect` survive Go and V8? | ADR 0007 |
+//! | [`cpuid`] | do programs obey a CPUID that is narrower than XCR0? | ADR 0008 |
 //!
 //! This is not a library for other crates: nothing may depend on it.
 #![allow(unsafe_code, reason = "experiments with pages, signals and ptrace")]

@@ -1,4 +1,5 @@
-//! Where unsafe code may live: three crates, and one allowance in the image's assembler crate.
+//! Where unsafe code may live: three crates, the experiments, which nothing ships, and one allowance in the
+//! image's assembler crate.
 
 use std::fs;
 
@@ -8,7 +9,9 @@ use super::{Finding, TextFile};
 use crate::workspace::{Metadata, relative};
 
 /// Crates that may hold unsafe code.
-const UNSAFE_CRATES: &[&str] = &["enclave-rt", "sgx-emu", "enclave-host"];
+const UNSAFE_CRATES: &[&str] = &["enclave-rt", "sgx-emu", "enclave-host", EXPERIMENTS];
+/// Experiments behind decisions; beside the crates, not among them.
+const EXPERIMENTS: &str = "spikes";
 /// The crate with one allowance, for the entry symbol.
 const ASSEMBLER: &str = "enclave";
 
@@ -36,10 +39,10 @@ pub(super) fn check(metadata: &Metadata, files: &[TextFile]) -> Result<Vec<Findi
 
 /// The attribute that the root of a crate must carry.
 fn crate_root(name: &str, path: &str, text: &str) -> Option<Finding> {
-    let wanted = if UNSAFE_CRATES.contains(&name) {
-        ALLOW_CRATE
-    } else if name == ASSEMBLER {
+    let wanted = if name == ASSEMBLER || name == EXPERIMENTS {
         return None;
+    } else if UNSAFE_CRATES.contains(&name) {
+        ALLOW_CRATE
     } else {
         FORBID
     };
@@ -75,9 +78,8 @@ fn allowances(path: &str, text: &str) -> Vec<Finding> {
 }
 
 fn is_in(path: &str, name: &str) -> bool {
-    path.strip_prefix("crates/")
-        .and_then(|rest| rest.strip_prefix(name))
-        .is_some_and(|rest| rest.starts_with('/'))
+    let inside = if name == EXPERIMENTS { Some(path) } else { path.strip_prefix("crates/") };
+    inside.and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| rest.starts_with('/'))
 }
 
 #[cfg(test)]
