@@ -20,9 +20,9 @@ static void on_sigsys(int signal, siginfo_t *info, void *context) {
 }
 
 int main(void) {
-    // mov $39, %eax; syscall; ret: in a page of its own, the only one that traps.
+    // mov $39, %eax; syscall; ret: in a page of its own below the program, the only one that traps.
     static const unsigned char code[] = {0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xc3};
-    unsigned char *page = mmap((void *)0x10000000, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+    unsigned char *page = mmap((void *)0x10000, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     memcpy(page, code, sizeof code);
     struct sigaction action = {.sa_sigaction = on_sigsys, .sa_flags = SA_SIGINFO};
