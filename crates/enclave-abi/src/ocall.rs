@@ -62,24 +62,61 @@ pub enum Ocall {
 }
 
 impl Ocall {
+    /// Every ocall.
+    pub const ALL: &[Self] = &[
+        Self::Syscall,
+        Self::ExitProcess,
+        Self::SpawnThread,
+        Self::Park,
+        Self::Unpark,
+        Self::RestrictPages,
+        Self::ModifyPages,
+        Self::RemovePages,
+        Self::QuoteTarget,
+        Self::Quote,
+        Self::Log,
+        Self::Cpuid,
+    ];
+
     /// The ocall with this number.
     #[must_use]
     pub fn from_number(number: u64) -> Option<Self> {
-        Some(match number {
-            1 => Self::Syscall,
-            2 => Self::ExitProcess,
-            3 => Self::SpawnThread,
-            4 => Self::Park,
-            5 => Self::Unpark,
-            6 => Self::RestrictPages,
-            7 => Self::ModifyPages,
-            8 => Self::RemovePages,
-            9 => Self::QuoteTarget,
-            10 => Self::Quote,
-            11 => Self::Log,
-            12 => Self::Cpuid,
-            _ => return None,
-        })
+        Self::ALL.iter().copied().find(|ocall| *ocall as u64 == number)
+    }
+
+    /// A name for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Syscall => "(system call)",
+            Self::ExitProcess => "(exit process)",
+            Self::SpawnThread => "(spawn thread)",
+            Self::Park => "(park)",
+            Self::Unpark => "(unpark)",
+            Self::RestrictPages => "(restrict pages)",
+            Self::ModifyPages => "(modify pages)",
+            Self::RemovePages => "(remove pages)",
+            Self::QuoteTarget => "(quote target)",
+            Self::Quote => "(quote)",
+            Self::Log => "(log)",
+            Self::Cpuid => "(cpuid)",
+        }
+    }
+
+    /// Plausible results. For `Syscall` the call's own row says more.
+    #[must_use]
+    pub const fn answer(self) -> Answer {
+        match self {
+            Self::Syscall => Answer::Checked,
+            Self::Quote => Answer::AtMostArg(2),
+            _ => Answer::Zero,
+        }
+    }
+
+    /// Judges a host's result, as [`HostCall::judge`].
+    #[must_use]
+    pub fn judge(self, args: &[u64; 6], result: i64) -> Option<Result<u64, u16>> {
+        self.answer().judge(args, result)
     }
 }
 
@@ -94,6 +131,23 @@ pub enum Answer {
     AtMostArg(usize),
     /// Any value; the caller checks it.
     Checked,
+}
+
+impl Answer {
+    fn judge(self, args: &[u64; 6], result: i64) -> Option<Result<u64, u16>> {
+        if result < 0 {
+            let errno = result.checked_neg()?;
+            return (1..=4095).contains(&errno).then(|| u16::try_from(errno).ok().map(Err))?;
+        }
+        let value = u64::try_from(result).ok()?;
+        let plausible = match self {
+            Self::Zero => value == 0,
+            Self::Fd => value <= HOST_FD_MAX,
+            Self::AtMostArg(n) => args.get(n).is_some_and(|&most| value <= most),
+            Self::Checked => true,
+        };
+        plausible.then_some(Ok(value))
+    }
 }
 
 /// Largest host file descriptor the enclave believes.
@@ -172,18 +226,7 @@ impl HostCall {
     /// Judges a host's result: `Ok` a plausible value, `Err(errno)` a reported error, `None` a lie.
     #[must_use]
     pub fn judge(&self, args: &[u64; 6], result: i64) -> Option<Result<u64, u16>> {
-        if result < 0 {
-            let errno = result.checked_neg()?;
-            return (1..=4095).contains(&errno).then(|| u16::try_from(errno).ok().map(Err))?;
-        }
-        let value = u64::try_from(result).ok()?;
-        let plausible = match self.answer {
-            Answer::Zero => value == 0,
-            Answer::Fd => value <= HOST_FD_MAX,
-            Answer::AtMostArg(n) => args.get(n).is_some_and(|&most| value <= most),
-            Answer::Checked => true,
-        };
-        plausible.then_some(Ok(value))
+        self.answer.judge(args, result)
     }
 }
 
@@ -201,7 +244,7 @@ mod tests {
     #[test]
     fn ocall_numbers_round_trip() {
         let known = (0..64).filter_map(Ocall::from_number).map(|o| o as u64);
-        assert!(known.eq(1..=12));
+        assert!(known.eq(1..=Ocall::ALL.len() as u64), "an ocall is missing from Ocall::ALL");
     }
 
     #[test]

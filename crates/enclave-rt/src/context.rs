@@ -51,6 +51,13 @@ pub const MXCSR_DEFAULT: u32 = 0x1f80;
 /// x87 control word after FNINIT.
 pub const FCW_DEFAULT: u32 = 0x37f;
 
+/// The extended state that XSAVE writes here: XCR0, by XGETBV. On hardware it is the enclave's XFRM; the
+/// emulator cannot change the processor's.
+#[must_use]
+pub fn xcr0() -> u64 {
+    crate::backend::xcr0()
+}
+
 impl Context {
     /// A thread about to execute its first instruction: all registers zero but these two.
     #[must_use]

@@ -1,14 +1,19 @@
 //! Asking the host, and not believing it.
 //!
 //! A [`Request`] is marshalled into the thread's shared buffer; a [`Reply`] holds the judged result
-//! and copies outputs back, each byte read from untrusted memory once.
+//! and hands out outputs as [`FromHost`], each byte read from untrusted memory once.
 //!
 //! # Preconditions
 //! A thread has one shared buffer: a [`Reply`]'s outputs must be copied before the next request.
 
-use enclave_abi::ocall::{self, HostCall, Ocall};
+use alloc::{vec, vec::Vec};
 
-use crate::{backend, user};
+use enclave_abi::{
+    bytes::u64_at,
+    ocall::{self, HostCall, Ocall},
+};
+
+use crate::{FromHost, backend, user};
 
 /// Why a request brought no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -157,40 +162,25 @@ impl Request {
         }
         backend::shared_write(0, &frame);
         backend::exit_for_ocall();
-        let mut words = [0; 16];
-        backend::shared_read(ocall::RESULT, &mut words);
-        let (result, extra) = words.split_at(8);
-        let word = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_le_bytes);
-        let value = judge(self.kind, &self.args, word(result).cast_signed())?;
-        Ok(Reply { value, extra: word(extra), spans: self.spans })
+        let [result, extra] = result_words().any_will_do();
+        let value = judge(self.kind, &self.args, result.cast_signed())?;
+        Ok(Reply { value, extra: FromHost::copied(extra), spans: self.spans })
     }
+}
+
+/// The two result words, read together; the caller judges the first, the user of the second that.
+fn result_words() -> FromHost<[u64; 2]> {
+    let mut bytes = [0; 16];
+    backend::shared_read(ocall::RESULT, &mut bytes);
+    FromHost::copied([0, 8].map(|at| u64_at(&bytes, at).unwrap_or(0)))
 }
 
 fn judge(kind: Kind, args: &[u64; 6], result: i64) -> Result<u64, Error> {
-    match kind {
-        Kind::Syscall(call) => {
-            call.judge(args, result).ok_or(Error::Lie(call.name))?.map_err(Error::Errno)
-        }
-        Kind::Plain(ocall) => match u64::try_from(result) {
-            Ok(value) => Ok(value),
-            Err(_) => match u16::try_from(result.unsigned_abs()) {
-                Ok(errno @ 1..=4095) => Err(Error::Errno(errno)),
-                _ => Err(Error::Lie(ocall_name(ocall))),
-            },
-        },
-    }
-}
-
-fn ocall_name(ocall: Ocall) -> &'static str {
-    match ocall {
-        Ocall::Park => "park",
-        Ocall::Quote => "quote",
-        Ocall::QuoteTarget => "quote target",
-        Ocall::RestrictPages => "restrict pages",
-        Ocall::ModifyPages => "modify pages",
-        Ocall::RemovePages => "remove pages",
-        _ => "ocall",
-    }
+    let (judged, name) = match kind {
+        Kind::Syscall(call) => (call.judge(args, result), call.name),
+        Kind::Plain(ocall) => (ocall.judge(args, result), ocall.name()),
+    };
+    judged.ok_or(Error::Lie(name))?.map_err(Error::Errno)
 }
 
 /// A judged answer, with the request's outputs still in the shared buffer.
@@ -198,13 +188,29 @@ fn ocall_name(ocall: Ocall) -> &'static str {
 pub struct Reply {
     /// The result: not negative, plausible for the call.
     pub value: u64,
-    /// The second result word, unchecked.
-    pub extra: u64,
+    /// The second result word.
+    pub extra: FromHost<u64>,
     spans: [(usize, usize); 6],
 }
 
 impl Reply {
-    /// Copies the first bytes of the output given as argument `arg` (counted from 0) into `out`.
+    /// The first `N` bytes of the output given as argument `arg` (counted from 0); zeros beyond what the request
+    /// reserved.
+    pub fn output<const N: usize>(&self, arg: usize) -> FromHost<[u8; N]> {
+        let mut bytes = [0; N];
+        self.copy_out(arg, &mut bytes);
+        FromHost::copied(bytes)
+    }
+
+    /// The first `len` bytes of output `arg`, cut to what the request reserved.
+    pub fn output_bytes(&self, arg: usize, len: usize) -> FromHost<Vec<u8>> {
+        let (_, reserved) = self.spans.get(arg).copied().unwrap_or((0, 0));
+        let mut bytes = vec![0; len.min(reserved)];
+        self.copy_out(arg, &mut bytes);
+        FromHost::copied(bytes)
+    }
+
+    /// Copies the first bytes of output `arg` into `out`: data that nobody interprets here, such as a file's.
     /// Copies nothing beyond what the request reserved; the rest of `out` is left as it was.
     pub fn copy_out(&self, arg: usize, out: &mut [u8]) {
         let (at, len) = self.spans.get(arg).copied().unwrap_or((0, 0));

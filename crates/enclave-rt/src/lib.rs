@@ -8,8 +8,8 @@
 //! point, allocator and panic handler). Built otherwise it is the same API over [`testing`], a fake
 //! host and fake page tables, so that everything above can be tested as an ordinary program.
 //!
-//! INVARIANT: no reference into host or application memory ever exists; both are reached by byte
-//! copies alone ([`host`], [`user`]).
+//! INVARIANT: no reference into host or application memory ever exists. Application memory is copied
+//! ([`user`]); host memory is copied once and judged before use ([`FromHost`]).
 #![cfg_attr(casemate_image, no_std)]
 #![allow(
     unsafe_code,
@@ -34,9 +34,12 @@ pub mod clock;
 pub mod context;
 pub mod entropy;
 pub mod epc;
+mod from_host;
 pub mod host;
 pub mod kernel;
 pub mod report;
 pub mod sync;
 pub mod thread;
 pub mod user;
+
+pub use from_host::FromHost;

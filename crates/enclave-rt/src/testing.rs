@@ -342,6 +342,10 @@ pub(crate) mod backend {
         TICKS.fetch_add(1000, std::sync::atomic::Ordering::Relaxed)
     }
 
+    pub(crate) fn xcr0() -> u64 {
+        7
+    }
+
     pub(crate) fn thread_index() -> u64 {
         with(|thread| thread.index)
     }

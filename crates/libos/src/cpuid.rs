@@ -2,14 +2,19 @@
 //!
 //! The host's answers are untrusted. Leaves that programs use are asked for once and cut to what this enclave
 //! may use: a feature whose state XFRM lacks is hidden, as are FSGSBASE (GS belongs to the runtime), SGX itself
-//! and protection keys. All other leaves are zero. What remains believed is the processor's name,
+//! and protection keys. Save areas (leaf 0DH) follow XGETBV, which on hardware is XFRM and on the emulator is
+//! what XSAVE really writes (ADR 0008). All other leaves are zero. What remains believed is the processor's name,
 //! its caches and topology, and that features which need no state exist: a lie there makes a program
 //! fault or run slower.
 
 use alloc::collections::BTreeMap;
 
 use enclave_abi::{bytes::u32_at, ocall::Ocall};
-use enclave_rt::{context::Context, host::Request, sync::Mutex};
+use enclave_rt::{
+    context::{self, Context},
+    host::Request,
+    sync::Mutex,
+};
 
 /// EAX, EBX, ECX, EDX.
 type Answer = [u32; 4];
@@ -36,7 +41,14 @@ fn answer(leaf: u32, subleaf: u32) -> Answer {
     let key = (leaf, if has_subleaves(leaf) { subleaf } else { 0 });
     let known = KNOWN.lock().get(&key).copied();
     known.unwrap_or_else(|| {
-        let answer = cut(leaf, subleaf, ask(leaf, subleaf), crate::rt::xfrm());
+        let answer = {
+            let told = ask(leaf, subleaf);
+            if leaf == 0xd {
+                extended_state(subleaf, told, context::xcr0())
+            } else {
+                cut(leaf, subleaf, told, crate::rt::xfrm())
+            }
+        };
         KNOWN.lock().insert(key, answer);
         answer
     })
@@ -53,11 +65,17 @@ fn ask(leaf: u32, subleaf: u32) -> Answer {
         return [0; 4];
     }
     let request = Request::new(Ocall::Cpuid).value(leaf.into()).value(subleaf.into()).output(16);
-    let mut bytes = [0; 16];
-    if let Ok(reply) = request.send() {
-        reply.copy_out(2, &mut bytes);
+    match request.send() {
+        // Any answer will do: `cut` and `extended_state` take what could do harm.
+        Ok(reply) => {
+            let bytes = reply.output::<16>(2).any_will_do();
+            [0, 4, 8, 12].map(|at| u32_at(&bytes, at).unwrap_or(0))
+        }
+        Err(error) => {
+            crate::rt::host_errno(error);
+            [0; 4]
+        }
     }
-    [0, 4, 8, 12].map(|at| u32_at(&bytes, at).unwrap_or(0))
 }
 
 /// Bits of features whose state `xfrm` lacks.
@@ -96,26 +114,25 @@ fn cut(leaf: u32, subleaf: u32, [eax, ebx, ecx, edx]: Answer, xfrm: u64) -> Answ
             ecx,
             edx,
         ],
-        0xd => extended_state(subleaf, [eax, ebx, ecx, edx], xfrm),
         0x8000_0000 => [eax.min(HIGHEST_EXTENDED), ebx, ecx, edx],
         _ => [eax, ebx, ecx, edx],
     }
 }
 
-/// Leaf 0DH: XFRM in place of XCR0, and never an area smaller than its components.
-fn extended_state(subleaf: u32, [eax, ebx, ecx, _edx]: Answer, xfrm: u64) -> Answer {
-    let (low, high) = ((xfrm & 0xffff_ffff) as u32, (xfrm >> 32) as u32);
+/// Leaf 0DH for what XGETBV returns, and never an area smaller than its components.
+fn extended_state(subleaf: u32, [eax, ebx, ecx, _edx]: Answer, xcr0: u64) -> Answer {
+    let (low, high) = ((xcr0 & 0xffff_ffff) as u32, (xcr0 >> 32) as u32);
     match subleaf {
-        0 => [low, ebx.max(least_area(xfrm)), ecx.max(least_area(xfrm)), high],
+        0 => [low, ebx.max(least_area(xcr0)), ecx.max(least_area(xcr0)), high],
         // XSAVEOPT, XSAVEC and XGETBV with ECX 1; not XSAVES, which is the kernel's.
-        1 => [eax & 7, ebx.max(least_area(xfrm)), 0, 0],
-        n if n < 64 && xfrm >> n & 1 == 1 => [eax.max(component(n)), ebx, ecx & 2, 0],
+        1 => [eax & 7, ebx.max(least_area(xcr0)), 0, 0],
+        n if n < 64 && xcr0 >> n & 1 == 1 => [eax.max(component(n)), ebx, ecx & 2, 0],
         _ => [0; 4],
     }
 }
 
-fn least_area(xfrm: u64) -> u32 {
-    576 + (2..64).filter(|n| xfrm >> n & 1 == 1).map(component).sum::<u32>()
+fn least_area(xcr0: u64) -> u32 {
+    576 + (2..64).filter(|n| xcr0 >> n & 1 == 1).map(component).sum::<u32>()
 }
 
 /// Bytes of a state component (SDM volume 1, "XSAVE-managed state").
@@ -128,6 +145,23 @@ fn component(number: u32) -> u32 {
         9 => 8,
         18 => 8192,
         _ => 0,
+    }
+}
+
+/// Whatever the host of this test says, no answer offers what the enclave must not use.
+#[cfg(test)]
+pub(crate) fn assert_harmless() {
+    for (leaf, subleaf) in [(1, 0), (7, 0), (7, 1), (0xd, 0), (0xd, 1), (0xd, 9), (0x8000_0001, 0)]
+    {
+        let told = ask(leaf, subleaf);
+        let [eax, ebx, ecx, edx] = cut(leaf, subleaf, told, 3);
+        match (leaf, subleaf) {
+            (1, _) => assert_eq!(ecx & 1 << 28, 0, "AVX without its state"),
+            (7, 0) => assert_eq!((ebx & 5, edx & 1 << 24), (0, 0), "FSGSBASE, SGX, AMX"),
+            (0xd, 0) => assert!(extended_state(0, told, 7)[1] >= 832, "an area too small"),
+            (0xd, 9) => assert_eq!(extended_state(9, told, 7), [0; 4], "state that is not there"),
+            _ => drop((eax, ecx)),
+        }
     }
 }
 
@@ -154,8 +188,17 @@ mod tests {
 
     #[test]
     fn the_host_cannot_shrink_the_save_area() {
-        let [eax, ebx, ecx, _] = cut(0xd, 0, [0xffff_ffff, 64, 64, 0], 0xe7);
+        let [eax, ebx, ecx, _] = extended_state(0, [0xffff_ffff, 64, 64, 0], 0xe7);
         assert_eq!((eax, ebx, ecx), (0xe7, 2432, 2432));
-        assert_eq!(cut(0xd, 18, ALL, 0xe7), [0; 4]);
+        assert_eq!(extended_state(18, ALL, 0xe7), [0; 4]);
+    }
+
+    #[test]
+    fn save_areas_follow_xgetbv_and_features_follow_xfrm() {
+        // A machine whose XCR0 is wider than the enclave's XFRM, as the emulator has it (ADR 0008).
+        let told = [0xe7, 2688, 2688, 0];
+        assert_eq!(extended_state(0, told, 0xe7), told);
+        assert_eq!(extended_state(2, [256, 576, 0, 0], 0xe7), [256, 576, 0, 0]);
+        assert_eq!(cut(7, 0, ALL, 3)[1] & 1 << 5, 0, "AVX2 stays hidden");
     }
 }

@@ -57,18 +57,7 @@ pub(super) fn serve(session: &std::sync::Arc<Session>, index: u64, buffer: &Shar
 fn name(ocall: Ocall, detail: u64) -> &'static str {
     match ocall {
         Ocall::Syscall => HostCall::by_number(detail).map_or("unlisted", |call| call.name),
-        Ocall::ExitProcess => "(exit process)",
-        Ocall::SpawnThread => "(spawn thread)",
-        Ocall::Park => "(park)",
-        Ocall::Unpark => "(unpark)",
-        Ocall::RestrictPages => "(restrict pages)",
-        Ocall::ModifyPages => "(modify pages)",
-        Ocall::RemovePages => "(remove pages)",
-        Ocall::QuoteTarget => "(quote target)",
-        Ocall::Quote => "(quote)",
-        Ocall::Log => "(log)",
-        Ocall::Cpuid => "(cpuid)",
-        _ => "(other)",
+        _ => ocall.name(),
     }
 }
 

@@ -14,8 +14,10 @@ use sgx_types::{
 
 use super::{abort, app_end};
 use crate::{
+    FromHost,
     arch::{self, tcb},
     epc::{Perms, Refused},
+    from_host::HostRange,
     host,
     user::Fault,
 };
@@ -53,7 +55,7 @@ pub(crate) fn shared_read(at: usize, out: &mut [u8]) {
 }
 
 /// Copies host memory that the caller has checked to lie outside ELRANGE.
-pub(super) fn copy_from_host(from: u64, out: &mut [u8]) {
+pub(crate) fn copy_from_host(from: u64, out: &mut [u8]) {
     if copy(out.as_mut_ptr() as u64, from, out.len()) != 0 {
         out.fill(0);
     }
@@ -251,6 +253,16 @@ pub(crate) fn tsc() -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
+pub(crate) fn xcr0() -> u64 {
+    let (low, high): (u32, u32);
+    // SAFETY: XGETBV with ECX 0 writes two registers; every processor with SGX has it (OSXSAVE).
+    unsafe {
+        asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") high,
+            options(nomem, nostack, preserves_flags))
+    };
+    u64::from(high) << 32 | u64::from(low)
+}
+
 pub(crate) fn thread_index() -> u64 {
     tcb::load(tcb::INDEX)
 }
@@ -270,7 +282,7 @@ pub(crate) fn exit_thread() -> ! {
 }
 
 pub(crate) fn park_word() -> u32 {
-    let mut word = [0; 4];
-    copy_from_host(tcb::load(tcb::PARK_ADDR), &mut word);
-    u32::from_le_bytes(word)
+    // Any value will do: the host compares it with the same word, and waits or not as it likes.
+    let word = HostRange::new(tcb::load(tcb::PARK_ADDR), 4).map(HostRange::read);
+    u32::from_le_bytes(word.map_or([0; 4], FromHost::any_will_do))
 }

@@ -28,7 +28,7 @@ fn publish(layout: &Layout) {
 }
 
 /// Whether `len` bytes at `address` lie wholly outside ELRANGE and in user space.
-fn outside_enclave(address: u64, len: u64) -> bool {
+pub(crate) fn outside_enclave(address: u64, len: u64) -> bool {
     address >= elrange_size() && address.checked_add(len).is_some_and(|end| end <= 1 << 47)
 }
 

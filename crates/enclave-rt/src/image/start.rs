@@ -1,6 +1,5 @@
 //! What the assembly calls: the start of a thread, traps and events.
 
-use alloc::vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use enclave_abi::{
@@ -10,10 +9,11 @@ use enclave_abi::{
     ocall::{BUFFER_MAX, BUFFER_MIN},
 };
 
-use super::{abort, backend, outside_enclave};
+use super::{abort, backend};
 use crate::{
     arch::{self, tcb},
     context::Context,
+    from_host::HostRange,
     kernel::{Exception, Kernel, vector},
 };
 
@@ -96,38 +96,42 @@ fn harmless(context: Context) -> Context {
 }
 
 fn accept_host_thread(address: u64) -> HostThread {
-    if !outside_enclave(address, HOST_THREAD_SIZE as u64) {
-        abort(ABORT_BAD_HOST_POINTER, 0);
-    }
-    let mut bytes = [0; HOST_THREAD_SIZE];
-    backend::copy_from_host(address, &mut bytes);
-    let host = HostThread::from_bytes(&bytes);
-    let buffer_fits = (BUFFER_MIN..=BUFFER_MAX).contains(&host.buffer_len)
-        && host.buffer_len.is_multiple_of(PAGE)
-        && host.buffer_addr.is_multiple_of(PAGE)
-        && outside_enclave(host.buffer_addr, host.buffer_len);
-    if !buffer_fits {
-        abort(ABORT_BAD_HOST_POINTER, 1);
-    }
-    if !host.park_addr.is_multiple_of(4) || !outside_enclave(host.park_addr, 4) {
-        abort(ABORT_BAD_HOST_POINTER, 2);
-    }
+    let Some(range) = HostRange::new(address, HOST_THREAD_SIZE as u64) else {
+        abort(ABORT_BAD_HOST_POINTER, 0)
+    };
+    let told = range.read().check(|bytes| Some(HostThread::from_bytes(&bytes)));
+    let host = match told.ok_or(0).and_then(plausible) {
+        Ok(host) => host,
+        Err(which) => abort(ABORT_BAD_HOST_POINTER, which),
+    };
     tcb::store(tcb::BUFFER_ADDR, host.buffer_addr);
     tcb::store(tcb::BUFFER_LEN, host.buffer_len);
     tcb::store(tcb::PARK_ADDR, host.park_addr);
     host
 }
 
-fn read_boot(host: &HostThread) -> Boot {
-    let len = usize::try_from(host.boot_len).unwrap_or(usize::MAX);
-    if len > boot::MAX_LEN || !outside_enclave(host.boot_addr, host.boot_len) {
-        abort(ABORT_BAD_HOST_POINTER, 3);
+/// The structure if its ranges are the host's, else which of them is not.
+fn plausible(host: HostThread) -> Result<HostThread, u64> {
+    let buffer_fits = (BUFFER_MIN..=BUFFER_MAX).contains(&host.buffer_len)
+        && host.buffer_len.is_multiple_of(PAGE)
+        && host.buffer_addr.is_multiple_of(PAGE)
+        && HostRange::new(host.buffer_addr, host.buffer_len).is_some();
+    let park_fits = host.park_addr.is_multiple_of(4) && HostRange::new(host.park_addr, 4).is_some();
+    match (buffer_fits, park_fits) {
+        (false, _) => Err(1),
+        (_, false) => Err(2),
+        _ => Ok(host),
     }
-    let mut bytes = vec![0; len];
-    backend::copy_from_host(host.boot_addr, &mut bytes);
-    match Boot::from_bytes(&bytes) {
-        Ok(boot) => boot,
-        Err(_) => abort(ABORT_BAD_HOST_POINTER, 4),
+}
+
+fn read_boot(host: &HostThread) -> Boot {
+    let range = HostRange::new(host.boot_addr, host.boot_len);
+    let Some(range) = range.filter(|_| host.boot_len <= boot::MAX_LEN as u64) else {
+        abort(ABORT_BAD_HOST_POINTER, 3)
+    };
+    match range.read_all().check(|bytes| Boot::from_bytes(&bytes).ok()) {
+        Some(boot) => boot,
+        None => abort(ABORT_BAD_HOST_POINTER, 4),
     }
 }
 

@@ -94,9 +94,12 @@ fn quote(inputs: &Mutex<Inputs>) -> Result<Vec<u8>> {
     let data = inputs.lock().report_data;
     let reply =
         Request::new(Ocall::QuoteTarget).output(TARGET_INFO_SIZE).send().map_err(host_errno)?;
-    let mut target = [0; TARGET_INFO_SIZE];
-    reply.copy_out(0, &mut target);
-    let target = TargetInfo::from_bytes(&target).map_err(|_| Errno::EIO)?;
+    let target =
+        reply.output::<TARGET_INFO_SIZE>(0).check(|told| TargetInfo::from_bytes(&told).ok());
+    let target = target.ok_or_else(|| {
+        log::implausible("quote target", "a TARGETINFO with reserved bits");
+        Errno::EIO
+    })?;
     let report = ereport(&target, &data);
     let reply = Request::new(Ocall::Quote)
         .input(&report.to_bytes())
@@ -109,14 +112,15 @@ fn quote(inputs: &Mutex<Inputs>) -> Result<Vec<u8>> {
         log::implausible("quote", "a length no quote has");
         return Err(Errno::EIO);
     }
-    let mut quote = alloc::vec![0; length];
-    reply.copy_out(1, &mut quote);
-    let body = &quote[QUOTE_BODY.0..QUOTE_BODY.0 + QUOTE_BODY.1];
-    if body != &report.to_bytes()[..QUOTE_BODY.1] {
+    let own = report.to_bytes();
+    let about_us = reply.output_bytes(1, length).check(|quote| {
+        let body = quote.get(QUOTE_BODY.0..QUOTE_BODY.0 + QUOTE_BODY.1)?;
+        (body == own.get(..QUOTE_BODY.1)?).then_some(quote)
+    });
+    about_us.ok_or_else(|| {
         log::implausible("quote", "a quote about something else");
-        return Err(Errno::EIO);
-    }
-    Ok(quote)
+        Errno::EIO
+    })
 }
 
 /// The 128-bit sealing key for MRENCLAVE (policy 1) or MRSIGNER (policy 2).

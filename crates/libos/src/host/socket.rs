@@ -1,6 +1,6 @@
 //! Sockets of the host.
 
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 
 use enclave_abi::ocall;
 use enclave_rt::host::Request;
@@ -106,16 +106,20 @@ fn address(
     length_at: usize,
     call: &str,
 ) -> Result<Vec<u8>> {
-    let mut length = [0; 4];
-    reply.copy_out(length_at, &mut length);
-    let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
-    if length > SOCKADDR_MAX {
+    let Some(length) = length_within(reply, length_at, SOCKADDR_MAX) else {
         log::implausible(call, "an address longer than its room");
         return Err(Errno::EIO);
-    }
-    let mut bytes = vec![0; length];
-    reply.copy_out(at, &mut bytes);
-    Ok(bytes)
+    };
+    // Any bytes will do: the address is the host's word, and only the program looks at it.
+    Ok(reply.output_bytes(at, length).any_will_do())
+}
+
+/// A length that the host wrote back, if it is at most `room`.
+fn length_within(reply: &enclave_rt::host::Reply, at: usize, room: usize) -> Option<usize> {
+    reply.output(at).check(|bytes| {
+        let length = usize::try_from(u32::from_le_bytes(bytes)).ok()?;
+        (length <= room).then_some(length)
+    })
 }
 
 /// `sendto(2)`; an empty address means none.
@@ -165,16 +169,12 @@ pub(crate) fn option(fd: i32, level: u64, name: u64, room: usize) -> Result<Vec<
         .input(&room_word)
         .send()
         .map_err(host_errno)?;
-    let mut length = [0; 4];
-    reply.copy_out(4, &mut length);
-    let length = usize::try_from(u32_at(&length, 0).unwrap_or(0)).unwrap_or(usize::MAX);
-    if length > room {
+    let Some(length) = length_within(&reply, 4, room) else {
         log::implausible("getsockopt", "a value longer than its room");
         return Err(Errno::EIO);
-    }
-    let mut value = vec![0; length];
-    reply.copy_out(3, &mut value);
-    Ok(value)
+    };
+    // Any bytes will do, as for addresses.
+    Ok(reply.output_bytes(3, length).any_will_do())
 }
 
 /// The pending error of a socket (`SO_ERROR`), if any.
@@ -194,56 +194,9 @@ pub(crate) fn readable_bytes(fd: i32) -> Result<u32> {
     const FIONREAD: u64 = 0x541b;
     let request = Request::syscall(ocall::IOCTL).value(fd_arg(fd)).value(FIONREAD);
     let reply = request.output(4).send().map_err(host_errno)?;
-    let mut bytes = [0; 4];
-    reply.copy_out(2, &mut bytes);
-    Ok(u32::from_le_bytes(bytes).min(i32::MAX.cast_unsigned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing;
-
-    #[test]
-    fn a_host_that_lies_about_sockets_is_eio() {
-        let _machine = testing::host(|call| {
-            let word = |call: &mut enclave_rt::testing::Call<'_>, arg: usize| {
-                call.bytes(call.args[arg], 4).copy_from_slice(&200u32.to_le_bytes());
-            };
-            match call.detail {
-                288 => {
-                    word(call, 2);
-                    5
-                }
-                51 | 52 => {
-                    word(call, 2);
-                    0
-                }
-                45 => {
-                    word(call, 5);
-                    0
-                }
-                55 => {
-                    word(call, 4);
-                    0
-                }
-                44 => call.args[2].cast_signed() + 1,
-                3 => 0,
-                _ => 1 << 33,
-            }
-        });
-        let mut buffer = [0; 8];
-        assert_eq!(socket(2, 1, 0).map(drop), Err(Errno::EIO));
-        assert_eq!(connect(3, &[0; 16]), Err(Errno::EIO));
-        assert_eq!(bind(3, &[0; 16]), Err(Errno::EIO));
-        assert_eq!(listen(3, 1), Err(Errno::EIO));
-        assert_eq!(shutdown(3, 1), Err(Errno::EIO));
-        assert_eq!(accept(3).map(drop), Err(Errno::EIO));
-        assert_eq!(local_address(3), Err(Errno::EIO));
-        assert_eq!(peer_address(3), Err(Errno::EIO));
-        assert_eq!(receive(3, &mut buffer, 0), Err(Errno::EIO));
-        assert_eq!(send(3, &buffer, 0, &[]), Err(Errno::EIO));
-        assert_eq!(set_option(3, 1, 2, &[0; 4]), Err(Errno::EIO));
-        assert_eq!(option(3, 1, 2, 4), Err(Errno::EIO));
-    }
+    let told = reply.output(2).check(|bytes| i32::try_from(u32::from_le_bytes(bytes)).ok());
+    told.map(i32::cast_unsigned).ok_or_else(|| {
+        log::implausible("ioctl", "more bytes than a queue has");
+        Errno::EIO
+    })
 }
