@@ -154,13 +154,13 @@ pub(crate) fn assert_harmless() {
     for (leaf, subleaf) in [(1, 0), (7, 0), (7, 1), (0xd, 0), (0xd, 1), (0xd, 9), (0x8000_0001, 0)]
     {
         let told = ask(leaf, subleaf);
-        let [eax, ebx, ecx, edx] = cut(leaf, subleaf, told, 3);
+        let [_, ebx, ecx, edx] = cut(leaf, subleaf, told, 3);
         match (leaf, subleaf) {
             (1, _) => assert_eq!(ecx & 1 << 28, 0, "AVX without its state"),
             (7, 0) => assert_eq!((ebx & 5, edx & 1 << 24), (0, 0), "FSGSBASE, SGX, AMX"),
             (0xd, 0) => assert!(extended_state(0, told, 7)[1] >= 832, "an area too small"),
             (0xd, 9) => assert_eq!(extended_state(9, told, 7), [0; 4], "state that is not there"),
-            _ => drop((eax, ecx)),
+            _ => {}
         }
     }
 }

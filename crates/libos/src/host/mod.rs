@@ -62,7 +62,7 @@ pub(crate) fn clock(clockid: u64) -> Result<u64> {
         .map_err(host_errno)?;
     let told = reply.output::<16>(1).check(|bytes| {
         let (sec, nsec) = (u64_at(&bytes, 0)?, u64_at(&bytes, 8)?);
-        (nsec < NS && sec < 1 << 33).then_some(sec * NS + nsec)
+        (nsec < NS && sec < 1 << 33).then(|| sec * NS + nsec)
     });
     told.ok_or_else(|| {
         log::implausible("clock_gettime", "a time out of range");
