@@ -1,5 +1,5 @@
 //! Every backend through the conformance suite, and what the embedded one promises of its file.
-
+#![allow(clippy::unwrap_used, reason = "tests panic to fail")]
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::Ordering;
 
