@@ -16,9 +16,40 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     rest.ends_with(last)
 }
 
+/// Whether a text matches a pattern of policy parameters: `*` counts only at the beginning and at the end,
+/// and a lone `*` is a literal star.
+#[must_use]
+pub fn matches_at_ends(pattern: &str, text: &str) -> bool {
+    if pattern.len() < 2 {
+        return pattern == text;
+    }
+    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        (Some(open), Some(_)) => text.contains(open.strip_suffix('*').unwrap_or(open)),
+        (Some(end), None) => text.ends_with(end),
+        (None, Some(start)) => text.starts_with(start),
+        (None, None) => pattern == text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{matches, matches_at_ends};
+
+    #[test]
+    fn stars_at_the_ends() {
+        for (pattern, text, expected) in [
+            ("*", "a", false),
+            ("*", "*", true),
+            ("**", "a", true),
+            ("a*", "ab", true),
+            ("*b", "ab", true),
+            ("*b*", "abc", true),
+            ("a*c", "abc", false),
+            ("a", "a", true),
+        ] {
+            assert_eq!(matches_at_ends(pattern, text), expected, "{pattern} {text}");
+        }
+    }
 
     #[test]
     fn star_stands_for_any_run() {

@@ -1,0 +1,4 @@
+//! The core of the secrets server.
+#![forbid(unsafe_code)]
+
+pub mod policy;
