@@ -2,7 +2,8 @@
 //!
 //! A script is text that an auditor can read: commands first, then the files they use, each after
 //! a line `-- NAME --`. Every script runs in a fresh folder that holds its files, with the built
-//! `casemate` first in PATH. Blank lines and lines that begin with `#` say what is shown.
+//! `casemate` first in PATH and the tools of `tests/e2e/bin` after it. Blank lines and lines that
+//! begin with `#` say what is shown.
 //!
 //! ```text
 //! exec PROGRAM ARG...   run it; it must exit 0

@@ -74,7 +74,7 @@ impl Args {
         let mut session = Session::new(enclave, platform, *stream.layout(), platform::log_sink());
         session.count = self.stats;
         let session = Arc::new(session);
-        let ended = session.run(&boot(&program, &self.command)?)?;
+        let ended = session.run(&boot(&self.command)?)?;
         if self.stats {
             platform::print_stats(&session);
         }
@@ -82,9 +82,9 @@ impl Args {
     }
 }
 
-fn boot(program: &std::path::Path, command: &[OsString]) -> Result<Boot> {
-    let mut args: Vec<Vec<u8>> = command.iter().map(|arg| arg.clone().into_vec()).collect();
-    args[0] = program.as_os_str().to_owned().into_vec();
+fn boot(command: &[OsString]) -> Result<Boot> {
+    // argv[0] is what the user wrote, as a shell has it: programs with several names tell them apart by it.
+    let args = command.iter().map(|arg| arg.clone().into_vec()).collect();
     let env = std::env::vars_os()
         .map(|(name, value)| [name.into_vec(), b"=".to_vec(), value.into_vec()].concat())
         .collect();

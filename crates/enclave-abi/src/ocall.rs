@@ -203,6 +203,7 @@ host_calls! {
     CLOCK_NANOSLEEP 230 "clock_nanosleep" Answer::Zero;
     OPENAT 257 "openat" Answer::Fd;
     MKDIRAT 258 "mkdirat" Answer::Zero;
+    MKNODAT 259 "mknodat" Answer::Zero;
     NEWFSTATAT 262 "newfstatat" Answer::Zero;
     UNLINKAT 263 "unlinkat" Answer::Zero;
     SYMLINKAT 266 "symlinkat" Answer::Zero;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::script::{Script, Step};
+use crate::workspace;
 
 /// A command that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -46,7 +47,9 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(work: &'a Path, programs: &Path) -> Result<Self> {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let folders = [programs.to_path_buf()].into_iter().chain(std::env::split_paths(&path));
+        let tools = workspace::root().join("tests").join("e2e").join("bin");
+        let folders = [programs.to_path_buf(), tools].into_iter();
+        let folders = folders.chain(std::env::split_paths(&path));
         let path = std::env::join_paths(folders).context("join PATH")?;
         // Nothing is read from or left in the home of whoever runs the tests.
         let environment = vec![

@@ -61,7 +61,7 @@ fn arguments(name: &str) -> Option<&'static [Arg]> {
         "getsockopt" => &[Number, Number, Number, Out(4), OutLen],
         "clock_gettime" => &[Number, Structure(16)],
         "clock_nanosleep" => &[Number, Number, Structure(16), StructureOrNull(16)],
-        "openat" | "mkdirat" | "unlinkat" | "fchmodat" => &[Number, Path],
+        "openat" | "mkdirat" | "mknodat" | "unlinkat" | "fchmodat" => &[Number, Path],
         "newfstatat" => &[Number, Path, Structure(144)],
         "symlinkat" => &[Path, Number, Path],
         "linkat" | "renameat2" => &[Number, Path, Number, Path],

@@ -16,6 +16,7 @@ pub(crate) mod location;
 pub(crate) mod passthrough;
 pub(crate) mod path;
 pub(crate) mod proc;
+pub(crate) mod recorded;
 pub(crate) mod reopen;
 pub(crate) mod terminal;
 pub(crate) mod text;

@@ -4,45 +4,49 @@
 //! manifest below a passthrough directory lie over the host's. With `record` (`--dev`), what is read the first
 //! time is held to for the rest of the run.
 
-use alloc::{collections::BTreeMap, string::String, sync::Arc, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 use core::any::Any;
-
-use manifest::Tree;
 
 use super::{
     file::File,
     inode::{Change, Entry, Inode, New},
+    recorded::Records,
     tree::Node,
-    trusted::{self, TrustedFile},
 };
 use crate::{
     errno::{Errno, Result},
     host::{self, HostFd},
     linux::{
         fcntl::{
-            AT_REMOVEDIR, O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_TRUNC,
+            AT_REMOVEDIR, O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK,
+            O_RDONLY, O_TRUNC, RENAME_EXCHANGE,
         },
-        stat::{S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, Stat},
+        stat::{S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, Stat},
     },
     process::credentials::Owner,
-    sync::Mutex,
     time,
 };
-
-/// A file held to what it was at first use: its tree and its length.
-type Recorded = Arc<(Tree, u64)>;
 
 /// What all inodes of one passthrough entry share.
 pub(crate) struct Policy {
     pub(crate) writable: bool,
     pub(crate) record: bool,
     pub(crate) dev: u64,
-    recorded: Mutex<BTreeMap<Vec<u8>, Recorded>>,
+    records: Records,
 }
 
 impl Policy {
     pub(crate) fn new(writable: bool, record: bool, dev: u64) -> Arc<Self> {
-        Arc::new(Self { writable, record, dev, recorded: Mutex::default() })
+        Arc::new(Self { writable, record, dev, records: Records::default() })
+    }
+
+    /// Forgets what was recorded of a file that has just lost its last name.
+    fn forget(&self, old: Result<Stat>) {
+        if let Ok(old) = old
+            && old.nlink == 1
+        {
+            self.records.forget(&old);
+        }
     }
 }
 
@@ -94,22 +98,6 @@ impl HostInode {
         stat.dev = self.policy.dev;
         stat
     }
-
-    fn open_recorded(&self, fd: HostFd, stat: Stat) -> Result<Arc<dyn File>> {
-        let known = self.policy.recorded.lock().get(&self.host).cloned();
-        let recorded = match known {
-            Some(recorded) => recorded,
-            None => {
-                let tree = trusted::read_tree(fd.raw(), stat.size)?;
-                let mut all = self.policy.recorded.lock();
-                let entry = all.entry(self.host.clone());
-                Arc::clone(entry.or_insert_with(|| Arc::new((tree, stat.size))))
-            }
-        };
-        let stat = Stat { size: recorded.1, ..self.own(stat) };
-        let tree = Arc::new(recorded.0.clone());
-        Ok(Arc::new(TrustedFile::new(fd, tree, stat, &self.host)))
-    }
 }
 
 impl Inode for HostInode {
@@ -131,16 +119,27 @@ impl Inode for HostInode {
             self.writable()?;
         }
         let kind = if self.file_type == S_IFDIR { O_DIRECTORY } else { 0 };
+        if self.file_type == S_IFSOCK {
+            return Err(Errno::ENXIO);
+        }
+        // A wait on the host cannot be interrupted: it happens inside, by readiness.
+        let kind = if matches!(self.file_type, S_IFIFO | S_IFCHR) { O_NONBLOCK } else { kind };
         let keep = O_ACCMODE | O_TRUNC;
         let fd = host::file::open(&self.host, (flags & keep) | kind | O_NOFOLLOW, 0)?;
         let stat = host::file::stat_fd(fd.raw())?;
         if stat.file_type() != self.file_type {
             return Err(Errno::ESTALE);
         }
-        if self.policy.record && self.file_type == S_IFREG && !writes {
-            return self.open_recorded(fd, stat);
+        let fd = Arc::new(fd);
+        let file = Arc::new(HostFile { fd: Arc::clone(&fd), inode: Arc::clone(&self) });
+        if !self.policy.record || self.file_type != S_IFREG {
+            return Ok(file);
         }
-        Ok(Arc::new(HostFile { fd, inode: self }))
+        if writes {
+            self.policy.records.change(&stat);
+            return Ok(file);
+        }
+        self.policy.records.open(&fd, &stat, &self.host, file)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -175,10 +174,14 @@ impl Inode for HostInode {
     fn create(&self, name: &[u8], new: New, mode: u32, _owner: Owner) -> Result<Arc<dyn Inode>> {
         let path = self.changing(name)?;
         match new {
-            New::File => drop(host::file::open(&path, O_CREAT | O_EXCL | 1, mode)?),
+            New::File => {
+                let fd = host::file::open(&path, O_CREAT | O_EXCL | 1, mode)?;
+                self.policy.records.change(&host::file::stat_fd(fd.raw())?);
+            }
             New::Directory => host::file::mkdir(&path, mode)?,
             New::Symlink(target) => host::file::symlink(&target, &path)?,
-            New::Fifo | New::Socket => return Err(Errno::EPERM),
+            New::Fifo => host::file::mknod(&path, S_IFIFO | mode)?,
+            New::Socket => host::file::mknod(&path, S_IFSOCK | mode)?,
         }
         self.lookup(name)
     }
@@ -193,7 +196,11 @@ impl Inode for HostInode {
 
     fn unlink(&self, name: &[u8], directory: bool) -> Result<()> {
         let flags = if directory { AT_REMOVEDIR } else { 0 };
-        host::file::unlink(&self.changing(name)?, flags)
+        let path = self.changing(name)?;
+        let old = host::file::stat(&path);
+        host::file::unlink(&path, flags)?;
+        self.policy.forget(old);
+        Ok(())
     }
 
     fn rename(&self, name: &[u8], to: &Arc<dyn Inode>, new_name: &[u8], flags: u64) -> Result<()> {
@@ -201,7 +208,13 @@ impl Inode for HostInode {
         if !Arc::ptr_eq(&to.policy, &self.policy) {
             return Err(Errno::EXDEV);
         }
-        host::file::rename(&self.changing(name)?, &to.changing(new_name)?, flags)
+        let target = to.changing(new_name)?;
+        let old = host::file::stat(&target);
+        host::file::rename(&self.changing(name)?, &target, flags)?;
+        if flags & RENAME_EXCHANGE == 0 {
+            self.policy.forget(old);
+        }
+        Ok(())
     }
 
     fn change(&self, change: &Change) -> Result<()> {
@@ -222,13 +235,14 @@ impl Inode for HostInode {
     fn truncate(&self, length: u64) -> Result<()> {
         self.writable()?;
         let fd = host::file::open(&self.host, 1 | O_NOFOLLOW, 0)?;
+        self.policy.records.change(&host::file::stat_fd(fd.raw())?);
         host::file::truncate(fd.raw(), length)
     }
 }
 
 /// An open host file or directory.
 struct HostFile {
-    fd: HostFd,
+    fd: Arc<HostFd>,
     inode: Arc<HostInode>,
 }
 
@@ -298,7 +312,7 @@ impl File for HostFile {
     }
 
     fn host_fd(&self) -> Option<i32> {
-        (self.inode.file_type == S_IFCHR).then_some(self.fd.raw())
+        matches!(self.inode.file_type, S_IFCHR | S_IFIFO).then_some(self.fd.raw())
     }
 
     fn label(&self) -> String {

@@ -110,7 +110,7 @@ impl Inode for TrustedInode {
         })?;
         let tree = self.tree(&fd)?;
         let stat = self.stat_now();
-        Ok(Arc::new(TrustedFile::new(fd, tree, stat, &self.path)))
+        Ok(Arc::new(TrustedFile::new(Arc::new(fd), tree, stat, &self.path)))
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -120,7 +120,7 @@ impl Inode for TrustedInode {
 
 /// An open trusted file.
 pub(crate) struct TrustedFile {
-    fd: HostFd,
+    fd: Arc<HostFd>,
     tree: Arc<Tree>,
     stat: Stat,
     path: Vec<u8>,
@@ -129,7 +129,7 @@ pub(crate) struct TrustedFile {
 }
 
 impl TrustedFile {
-    pub(crate) fn new(fd: HostFd, tree: Arc<Tree>, stat: Stat, path: &[u8]) -> Self {
+    pub(crate) fn new(fd: Arc<HostFd>, tree: Arc<Tree>, stat: Stat, path: &[u8]) -> Self {
         Self { fd, tree, stat, path: path.to_vec(), last: Lock::new((u64::MAX, Vec::new())) }
     }
 }

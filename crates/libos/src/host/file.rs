@@ -150,6 +150,12 @@ pub(crate) fn mkdir(path: &[u8], mode: u32) -> Result<()> {
     request.value(u64::from(mode)).send().map_err(host_errno).map(drop)
 }
 
+/// `mknodat(2)`, of a FIFO or a socket's name: `mode` says which.
+pub(crate) fn mknod(path: &[u8], mode: u32) -> Result<()> {
+    let request = Request::syscall(ocall::MKNODAT).value(at_cwd()).input(&with_nul(path));
+    request.value(u64::from(mode)).value(0).send().map_err(host_errno).map(drop)
+}
+
 /// `unlinkat(2)`; `flags` 0 or `AT_REMOVEDIR`.
 pub(crate) fn unlink(path: &[u8], flags: u64) -> Result<()> {
     let request = Request::syscall(ocall::UNLINKAT).value(at_cwd()).input(&with_nul(path));
