@@ -282,6 +282,7 @@ const LIES: &[(&str, fn())] = &[
     ("clock_nanosleep", || judged(ocall::CLOCK_NANOSLEEP)),
     ("openat", || all_eio(|| file::open(b"/x", 0, 0), wrong)),
     ("mkdirat", || all_eio(|| file::mkdir(b"/x", 0), wrong)),
+    ("mknodat", || all_eio(|| file::mknod(b"/x", 0), wrong)),
     ("newfstatat", || all_eio(|| file::stat(b"/x"), filled(2, STAT_SIZE, 0xff))),
     ("unlinkat", || all_eio(|| file::unlink(b"/x", 0), wrong)),
     ("symlinkat", || all_eio(|| file::symlink(b"/x", b"/y"), wrong)),
