@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 
-use sgx_emu::exec::{self, AttachedThread, EmulatedEnclave, Options, Strict};
+use enclave_abi::entry::{ENTER_EXCEPTION, EXIT_RESUME};
+use sgx_emu::exec::{self, AttachedThread, EmulatedEnclave, Options, Relay, Strict};
 use sgx_emu::model::Processor;
 use sgx_emu::model::driver::{DriverError, Progress};
 use sgx_emu::model::encls::LaunchControl;
@@ -111,6 +112,7 @@ impl Platform for Emulated {
             strict: self.settings.strict,
             transition_cycles: self.settings.transition_cycles,
             image: self.image,
+            relay: Some(Relay { enter: ENTER_EXCEPTION, resume: EXIT_RESUME }),
         };
         let enclave =
             EmulatedEnclave::create(Arc::clone(&self.identity), &self.processor, secs, options)
@@ -190,6 +192,8 @@ impl Enclave for EmulatedRunning {
                     address: address & !0xfff,
                 })
             }
+            // Only for entries that heed signals, which `enter` does not.
+            exec::Left::Signalled(_) => Left::Refused(Errno::EINTR),
             exec::Left::Refused => Left::Refused(Errno::EINVAL),
         }
     }

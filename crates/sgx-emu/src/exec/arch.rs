@@ -2,7 +2,7 @@
 
 use core::arch::{asm, global_asm};
 
-use super::record::{INSIDE, LEAVING, OUTSIDE, Record, SLOT_SIZE, offset};
+use super::record::{INSIDE, LEAVING, OUTSIDE, SLOT_SIZE, offset};
 
 /// Bytes of one site's stub.
 pub(super) const STUB_SIZE: u64 = 512;
@@ -34,6 +34,10 @@ global_asm!(
     SITE = const offset::SITE,
     SIGNAL_FS = const offset::SIGNAL_FS,
     SIGNAL_GS = const offset::SIGNAL_GS,
+    RELAY_RESUME = const offset::RELAY_RESUME,
+    XFRM = const offset::XFRM,
+    NOTED = const offset::NOTED,
+    HEEDED = const offset::HEEDED,
     XSAVE = const offset::XSAVE,
     SLOT_SIZE = const SLOT_SIZE,
     STUB_SIZE = const STUB_SIZE,
@@ -44,11 +48,16 @@ global_asm!(
 );
 
 unsafe extern "C" {
-    /// Enters the enclave with the record's parameters. 0: EEXIT, 1: asynchronous exit, 2: as 1, but a signal
-    /// came while a leaf ran and the registers are in the record.
-    pub(super) fn casemate_emu_eenter(record: *mut Record) -> u32;
+    /// Enters the enclave with the [`Record`](super::record::Record)'s parameters. 0: EEXIT, 1: asynchronous exit, 2: as 1, but a signal
+    /// came while a leaf ran and the frame in the SSA is as it was, 3: a heeded signal is noted, not entered,
+    /// 4: EEXIT, booked already.
+    pub(super) fn casemate_emu_eenter(record: *mut libc::c_void) -> u32;
     /// Resumes the enclave with the record's registers and the XSAVE area; results as above.
-    pub(super) fn casemate_emu_eresume(record: *mut Record, xsave: *const u8, xfrm: u64) -> u32;
+    pub(super) fn casemate_emu_eresume(
+        record: *mut libc::c_void,
+        xsave: *const u8,
+        xfrm: u64,
+    ) -> u32;
     /// The signal handler.
     pub(super) fn casemate_emu_signal(
         signal: i32,

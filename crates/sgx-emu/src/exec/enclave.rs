@@ -14,12 +14,15 @@ use super::{
     Error, arch,
     memory::Elrange,
     record::{self, AttachedThread, INSIDE, LEAVING, OUTSIDE, Record},
+    relay::Relay,
     signal, sites, step,
 };
 use crate::model::{
-    Access, Enclave, EpcMemory, Exception, Fidelity, LeafError, PageRun, Processor, SsaFrame,
+    Access, AexCause, Counts, Enclave, EpcMemory, Exception, Fidelity, LeafError, PageRun,
+    Processor, SsaFrame,
     driver::{Driver, Progress},
     encls::LaunchControl,
+    enclu::Entered,
     platform::Platform,
 };
 
@@ -51,6 +54,9 @@ pub struct Options {
     pub transition_cycles: u64,
     /// First address and end of the code that is interrupted in [`Strict::StepAndInterrupt`].
     pub image: (u64, u64),
+    /// Has the emulator serve exceptions without its caller. Not in strict mode, whose callers are asked
+    /// every time.
+    pub relay: Option<Relay>,
 }
 
 /// How an entry ended.
@@ -69,29 +75,10 @@ pub enum Left {
         /// Address, for page faults.
         address: u64,
     },
+    /// Signals came to the thread while it was outside, bit n-1 for signal n: it did not enter.
+    Signalled(u64),
     /// The calling thread is not attached, or the function is not EENTER or ERESUME.
     Refused,
-}
-
-/// Transitions since the enclave was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stats {
-    /// EENTER.
-    pub entries: u64,
-    /// EEXIT.
-    pub exits: u64,
-    /// Asynchronous exits for exceptions.
-    pub exceptions: u64,
-    /// Asynchronous exits for interrupts.
-    pub interrupts: u64,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    entries: AtomicU64,
-    exits: AtomicU64,
-    exceptions: AtomicU64,
-    interrupts: AtomicU64,
 }
 
 /// What the signal handler and the leaves need of an enclave.
@@ -105,10 +92,15 @@ pub(super) struct Shared {
     pub(super) xfrm: Xfrm,
     /// Addresses of the patched sites.
     pub(super) sites: Vec<u64>,
-    xsave_size: usize,
+    /// Where the XSAVE area has each state component: offset and size.
+    pub(super) components: [(u32, u32); 64],
     xcr0: Xfrm,
-    counters: Counters,
+    /// Tells this enclave from others of this process.
+    number: u64,
 }
+
+/// Number of the next enclave.
+static NUMBER: AtomicU64 = AtomicU64::new(1);
 
 /// Whether this process holds an emulated enclave.
 static OCCUPIED: AtomicBool = AtomicBool::new(false);
@@ -166,9 +158,9 @@ impl EmulatedEnclave {
                 elrange_size: secs.size,
                 xfrm,
                 sites: Vec::new(),
-                xsave_size: processor.xsave.size(xfrm) as usize,
+                components: processor.xsave.features,
                 xcr0: processor.xfrm,
-                counters: Counters::default(),
+                number: NUMBER.fetch_add(1, Ordering::Relaxed),
             }),
         })
     }
@@ -237,12 +229,35 @@ impl EmulatedEnclave {
     /// Enclave code runs with access to all memory of the process: the caller trusts the image to
     /// touch nothing outside ELRANGE but what it was handed.
     pub unsafe fn enter(&self, tcs: u64, function: u32, registers: [u64; 3]) -> Left {
+        self.enter_heeding(tcs, function, registers, 0)
+    }
+
+    /// As [`Self::enter`], but an EENTER does not go in when one of these signals (bit n-1 for signal n) has
+    /// come to the thread while it was outside: it returns [`Left::Signalled`], once for each. No signal is
+    /// lost between this look and the entry: one that comes later interrupts the enclave.
+    ///
+    /// # Safety
+    /// As for [`Self::enter`].
+    pub unsafe fn enter_unless(
+        &self,
+        tcs: u64,
+        function: u32,
+        registers: [u64; 3],
+        signals: u64,
+    ) -> Left {
+        self.enter_heeding(tcs, function, registers, signals)
+    }
+
+    fn enter_heeding(&self, tcs: u64, function: u32, registers: [u64; 3], signals: u64) -> Left {
         let Some(record) = record::current() else { return Left::Refused };
         // SAFETY: the record belongs to this thread; the handler and the assembly access it only
         // while this function waits for them.
         let record = unsafe { &mut *record };
         let outer = std::mem::replace(&mut record.inside, ptr::from_ref(&*self.shared).cast());
+        let relaying = std::mem::replace(&mut record.relay_resume, record::NOT_RELAYING);
+        record.heeded = if function == EENTER { signals } else { 0 };
         let left = self.run(record, tcs, function, registers);
+        record.relay_resume = relaying;
         record.inside = outer;
         left
     }
@@ -274,15 +289,8 @@ impl EmulatedEnclave {
     }
 
     /// Transitions so far.
-    pub fn stats(&self) -> Stats {
-        let counters = &self.shared.counters;
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Stats {
-            entries: load(&counters.entries),
-            exits: load(&counters.exits),
-            exceptions: load(&counters.exceptions),
-            interrupts: load(&counters.interrupts),
-        }
+    pub fn stats(&self) -> Counts {
+        self.shared.model().counts()
     }
 
     fn run(&self, record: &mut Record, tcs: u64, function: u32, registers: [u64; 3]) -> Left {
@@ -290,29 +298,39 @@ impl EmulatedEnclave {
         let mut function = function;
         record.params = [registers[0], registers[1], registers[2], 0, 0];
         loop {
-            let half = shared.options.transition_cycles / 2;
-            if half > 0 {
-                arch::burn(half);
-            }
+            shared.burn_half();
             let outcome = match function {
                 EENTER => shared.eenter(record, tcs),
                 ERESUME => shared.eresume(record, tcs),
                 _ => return Left::Refused,
             };
-            if half > 0 {
-                arch::burn(half);
-            }
+            shared.burn_half();
             match outcome {
                 Err(error) => return entry_fault(function, error),
-                Ok(0) => {
-                    shared.left(tcs, Enclave::eexit_to_host);
-                    shared.counters.exits.fetch_add(1, Ordering::Relaxed);
+                Ok(Outcome::Signalled) => {
+                    record.cell().withdraw();
+                    shared.close_if_empty();
+                    return Left::Signalled(take_noted(record));
+                }
+                Ok(outcome @ (Outcome::Exit | Outcome::BookedExit)) => {
+                    if outcome == Outcome::Exit {
+                        // A thread was inside.
+                        let _ = record.cell().eexit();
+                    }
+                    shared.close_if_empty();
+                    record.relay_resume = record::NOT_RELAYING;
+                    signal::deliver_deferred(record);
                     return Left::Exit([record.params[0], record.params[1], record.params[2]]);
                 }
-                Ok(_) => {
-                    shared.left(tcs, Enclave::aex_to_host);
+                Ok(outcome @ (Outcome::Aex | Outcome::NotResumed)) => {
+                    if outcome == Outcome::NotResumed {
+                        // The frame is as it was: the asynchronous exit leaves it alone.
+                        record.state.store(OUTSIDE, Ordering::Relaxed);
+                        signal::book(record, record::Exit::default());
+                    }
+                    shared.close_if_empty();
                     if record.exit.exception {
-                        shared.counters.exceptions.fetch_add(1, Ordering::Relaxed);
+                        record.relay_resume = record::NOT_RELAYING;
                         return Left::Exception {
                             function: ERESUME,
                             vector: record.exit.vector,
@@ -320,13 +338,41 @@ impl EmulatedEnclave {
                             address: record.exit.address,
                         };
                     }
-                    shared.counters.interrupts.fetch_add(1, Ordering::Relaxed);
                     signal::interrupted(record);
                     function = ERESUME;
                 }
             }
         }
     }
+}
+
+/// What the assembly reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Exit,
+    Aex,
+    /// A signal came during ERESUME; the frame in the SSA is as it was.
+    NotResumed,
+    Signalled,
+    /// EEXIT, and the TCS says so already.
+    BookedExit,
+}
+
+impl Outcome {
+    fn of(code: u32) -> Self {
+        match code {
+            0 => Self::Exit,
+            1 => Self::Aex,
+            2 => Self::NotResumed,
+            3 => Self::Signalled,
+            _ => Self::BookedExit,
+        }
+    }
+}
+
+/// Takes the signals that kept the thread from entering.
+fn take_noted(record: &Record) -> u64 {
+    record.noted.fetch_and(!record.heeded, Ordering::Relaxed) & record.heeded
 }
 
 fn host(source: crate::model::MemoryError) -> Error {
@@ -344,7 +390,7 @@ fn patch(memory: &mut Elrange, index: u64, address: u64) -> Result<(), Error> {
         return Err(Error::NotASite { address, found });
     }
     let jump = sites::jump(index)?;
-    memory.write_platform(sites::JUMP_SLOTS + index * 8, arch::site_stub(index));
+    sites::write_platform(sites::JUMP_SLOTS + index * 8, arch::site_stub(index));
     memory.write(address, &jump).map_err(host)
 }
 
@@ -358,28 +404,36 @@ fn entry_fault(function: u32, error: LeafError) -> Left {
     Left::Exception { function, vector, error_code: 0, address }
 }
 
-impl Enclave<Elrange> {
-    fn eexit_to_host(&mut self, tcs: u64) {
-        // The target was our own label, and a thread is inside: neither check can fail.
-        let _ = self.eexit(tcs, 0);
-    }
-
-    fn aex_to_host(&mut self, tcs: u64) {
-        // A thread is inside.
-        let _ = self.aex(tcs);
-    }
-}
-
 impl Shared {
     pub(super) fn model(&self) -> MutexGuard<'_, Enclave<Elrange>> {
         self.model.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Books an exit, and closes ELRANGE in strict mode when nobody is inside.
-    fn left(&self, tcs: u64, leave: impl FnOnce(&mut Enclave<Elrange>, u64)) {
-        let mut model = self.model();
-        leave(&mut model, tcs);
-        if self.options.strict > Strict::Off && model.threads_inside() == 0 {
+    /// What the emulator does for its caller on exceptions.
+    pub(super) fn relay(&self) -> Option<Relay> {
+        self.options.relay.filter(|_| self.options.strict == Strict::Off)
+    }
+
+    fn burn_half(&self) {
+        let half = self.options.transition_cycles / 2;
+        if half > 0 {
+            arch::burn(half);
+        }
+    }
+
+    /// Spends what a way out and a way in cost.
+    pub(super) fn burn_transition(&self) {
+        self.burn_half();
+        self.burn_half();
+    }
+
+    /// Closes ELRANGE in strict mode when nobody is inside.
+    fn close_if_empty(&self) {
+        if self.options.strict == Strict::Off {
+            return;
+        }
+        let model = self.model();
+        if model.threads_inside() == 0 {
             let closed = model.memory().close();
             assert!(closed.is_ok(), "ELRANGE can always be made inaccessible");
         }
@@ -408,64 +462,110 @@ impl Shared {
         Ok(())
     }
 
-    fn eenter(&self, record: &mut Record, tcs: u64) -> Result<u32, LeafError> {
-        let entry = {
-            let mut model = self.model();
-            self.open(&model)?;
-            let entry = model.eenter(tcs, arch::eenter_window(), self.xcr0)?;
-            model.memory().ensure_mapped(entry.ssa.start, entry.ssa.gpr)?;
-            model.memory().write_platform(
-                sites::GS_TABLE + sites::gs_index(entry.gsbase) * 8,
-                ptr::from_mut(record) as u64,
-            );
-            entry
-        };
-        self.counters.entries.fetch_add(1, Ordering::Relaxed);
+    /// Has the record know the TCS.
+    fn know(&self, record: &mut Record, tcs: u64, model: &Enclave<Elrange>) {
+        record.set_cell([self.number, tcs], model.tcs_cell(tcs));
+    }
+
+    /// Whether the record's TCS may be entered without the model: not in strict mode, which opens ELRANGE under
+    /// its lock.
+    fn is_known(&self, record: &Record, tcs: u64) -> bool {
+        record.cell_key == [self.number, tcs] && self.options.strict == Strict::Off
+    }
+
+    fn eenter(&self, record: &mut Record, tcs: u64) -> Result<Outcome, LeafError> {
+        let entry = self.let_in(record, tcs)?;
         record.tcs = tcs;
+        record.state.store(OUTSIDE, Ordering::Relaxed);
+        self.prepare_entry(record, &entry);
+        // SAFETY: the record describes a thread that the model has just let in.
+        Ok(Outcome::of(unsafe { arch::casemate_emu_eenter(ptr::from_mut(record).cast()) }))
+    }
+
+    /// EENTER's checks and its change of the TCS. Takes the model's lock where it must.
+    pub(super) fn let_in(&self, record: &mut Record, tcs: u64) -> Result<Entered, LeafError> {
+        let known = if self.is_known(record, tcs) { record.cell().eenter() } else { None };
+        if let Some(entry) = known {
+            return Ok(entry);
+        }
+        let mut model = self.model();
+        self.open(&model)?;
+        let entry = model.eenter(tcs, arch::eenter_window(), self.xcr0)?;
+        self.know(record, tcs, &model);
+        model.memory().ensure_mapped(entry.ssa.start, entry.ssa.gpr)?;
+        Ok(entry)
+    }
+
+    /// Fills the record for EENTER's window.
+    pub(super) fn prepare_entry(&self, record: &mut Record, entry: &Entered) {
+        point_gs(entry.gsbase, record);
         record.aep = arch::eenter_window();
         record.cssa = u64::from(entry.cssa);
         record.entry = entry.rip;
         record.entry_rflags = 0x202 | step::trap_flag(self.options.strict);
         record.fs_base = entry.fsbase;
         record.gs_base = entry.gsbase;
+        record.xfrm = self.xfrm.bits();
         record.use_frame(entry.ssa);
-        record.state.store(OUTSIDE, Ordering::Relaxed);
-        // SAFETY: the record describes a thread that the model has just let in.
-        Ok(unsafe { arch::casemate_emu_eenter(record) })
     }
 
-    fn eresume(&self, record: &mut Record, tcs: u64) -> Result<u32, LeafError> {
-        let resumption = {
-            let mut model = self.model();
-            self.open(&model)?;
-            let resumption = model.eresume(tcs, arch::eenter_window(), self.xcr0)?;
-            model.memory().ensure_mapped(resumption.ssa.start, resumption.ssa.gpr)?;
-            model.memory().write_platform(
-                sites::GS_TABLE + sites::gs_index(resumption.gsbase) * 8,
-                ptr::from_mut(record) as u64,
-            );
-            resumption
-        };
+    fn eresume(&self, record: &mut Record, tcs: u64) -> Result<Outcome, LeafError> {
         record.state.store(LEAVING, Ordering::Relaxed);
-        record.tcs = tcs;
-        record.use_frame(resumption.ssa);
-        record.load_gprs(self.options.strict);
-        if !self.xsave_area_is_loadable(resumption.ssa) {
+        let frame = self.let_back_in(record, tcs).inspect_err(|_| {
             record.state.store(OUTSIDE, Ordering::Relaxed);
-            self.model().aex_to_host(tcs);
+        })?;
+        record.tcs = tcs;
+        let xsave = ptr::with_exposed_provenance(frame.start as usize);
+        // SAFETY: the record holds the registers of the frame, whose XSAVE area was just checked.
+        let outcome = unsafe {
+            arch::casemate_emu_eresume(ptr::from_mut(record).cast(), xsave, self.xfrm.bits())
+        };
+        Ok(Outcome::of(outcome))
+    }
+
+    /// ERESUME's checks, its change of the TCS and the frame's registers into the record. Takes the model's lock
+    /// where it must.
+    pub(super) fn let_back_in(&self, record: &mut Record, tcs: u64) -> Result<SsaFrame, LeafError> {
+        let known = if self.is_known(record, tcs) { self.resume(record) } else { None };
+        if let Some(frame) = known {
+            return Ok(frame);
+        }
+        let mut model = self.model();
+        self.open(&model)?;
+        let resumption = model.eresume(tcs, arch::eenter_window(), self.xcr0)?;
+        self.know(record, tcs, &model);
+        model.memory().ensure_mapped(resumption.ssa.start, resumption.ssa.gpr)?;
+        if !self.load(record, resumption.ssa) {
+            // The model let the thread in: nobody else is on the TCS.
+            let _ = record.cell().aex(AexCause::Undone);
             return Err(LeafError::GP);
         }
-        record.fs_base = resumption.fsbase;
-        record.gs_base = resumption.gsbase;
-        let xsave = ptr::with_exposed_provenance(resumption.ssa.start as usize);
-        // SAFETY: the record holds the registers of the frame, whose XSAVE area was just checked.
-        let outcome = unsafe { arch::casemate_emu_eresume(record, xsave, self.xfrm.bits()) };
-        if outcome == 2 {
-            // The frame is as it was: the asynchronous exit that follows leaves it alone.
-            record.state.store(OUTSIDE, Ordering::Relaxed);
-            record.exit = record::Exit::default();
+        Ok(resumption.ssa)
+    }
+
+    /// ERESUME without the model, on the TCS of the record: its registers are loaded. `None`: nothing was done
+    /// but to the record.
+    fn resume(&self, record: &mut Record) -> Option<SsaFrame> {
+        let frame = record.cell().checked_resumable_frame()?;
+        if !self.load(record, frame) {
+            return None;
         }
-        Ok(outcome)
+        record.cell().eresume()
+    }
+
+    /// Loads a frame's registers into the record, if they can be loaded.
+    fn load(&self, record: &mut Record, frame: SsaFrame) -> bool {
+        record.use_frame(frame);
+        record.load_gprs(self.options.strict);
+        record.xfrm = self.xfrm.bits();
+        let canonical = [record.iret.rip, record.fs_base, record.gs_base]
+            .into_iter()
+            .all(|address| address >> 47 == 0 || address >> 47 == 0x1_ffff);
+        if !canonical || !self.xsave_area_is_loadable(frame) {
+            return false;
+        }
+        point_gs(record.gs_base, record);
+        true
     }
 
     /// Whether XRSTOR will take the frame's XSAVE header (SDM volume 1, "Operation of XRSTOR").
@@ -497,11 +597,14 @@ impl Shared {
         let readable = model.entry(address).is_some_and(|entry| entry.accessible().readable());
         readable && model.memory().ensure_mapped(address, address).is_ok()
     }
+}
 
-    /// Bytes of the XSAVE area for this enclave's XFRM.
-    pub(super) fn xsave_size(&self) -> usize {
-        self.xsave_size
-    }
+/// Has the stubs of ENCLU find the record by the enclave's GS base.
+fn point_gs(gs_base: u64, record: &Record) {
+    sites::write_platform(
+        sites::GS_TABLE + sites::gs_index(gs_base) * 8,
+        ptr::from_ref(record) as u64,
+    );
 }
 
 impl Record {
@@ -522,6 +625,8 @@ impl Record {
         }
         let (rflags, rip) = (word(SsaGpr::RFLAGS), word(SsaGpr::RIP));
         self.regs = regs;
+        self.fs_base = word(SsaGpr::FSBASE);
+        self.gs_base = word(SsaGpr::GSBASE);
         self.iret = record::IretFrame {
             rip,
             cs: signal::USER_CS,

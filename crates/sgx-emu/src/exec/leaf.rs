@@ -98,6 +98,6 @@ fn fault(shared: &Shared, record: &mut Record, error: LeafError) {
     };
     let xsave = ptr::from_ref(&record.xsave).cast::<u8>();
     signal::save(shared, record, &gprs, xsave, exit);
-    record.exit = exit;
+    signal::book(record, exit);
     record.state.store(OUTSIDE, Ordering::Relaxed);
 }

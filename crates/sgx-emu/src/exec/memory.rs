@@ -68,14 +68,6 @@ impl Elrange {
         Ok(elrange)
     }
 
-    /// Writes eight bytes to the platform area.
-    pub(super) fn write_platform(&self, address: u64, value: u64) {
-        assert!((sites::JUMP_SLOTS..sites::END - 7).contains(&address), "platform area");
-        // SAFETY: the platform area is mapped read-write for the emulator, aligned, and only ever
-        // written here.
-        unsafe { ptr::with_exposed_provenance_mut::<u64>(address as usize).write_volatile(value) };
-    }
-
     fn waiting(&self) -> MutexGuard<'_, Option<(PageRun, Access)>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,6 +10,7 @@
 //! - `enclave`: [`EmulatedEnclave`], its life and its transitions
 //! - `record`: one record per thread, found from the signal stack
 //! - `signal`: the signal handler: asynchronous exits, exceptions, rolling back or completing leaves
+//! - `relay`: exceptions served without the caller
 //! - `sites`: the jumps that replace ENCLU
 //! - `memory`: the mapping over ELRANGE
 //! - `strict`: what strict mode adds
@@ -26,12 +27,14 @@ mod error;
 mod leaf;
 mod memory;
 mod record;
+mod relay;
 mod signal;
 mod sites;
 mod step;
 
 pub use cpu::processor_of_this_machine;
-pub use enclave::{EmulatedEnclave, Left, Options, Stats, Strict};
+pub use enclave::{EmulatedEnclave, Left, Options, Strict};
 pub use error::Error;
 pub use record::AttachedThread;
+pub use relay::Relay;
 pub use signal::{InterruptHandler, on_interrupt};

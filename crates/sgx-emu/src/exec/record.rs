@@ -10,12 +10,13 @@ use std::{
     mem::offset_of,
     ptr,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use super::Error;
+use crate::model::TcsCell;
 
 /// Bytes of a slot: record, XSAVE area, alternate stack.
 pub(super) const SLOT_SIZE: usize = 128 << 10;
@@ -30,6 +31,9 @@ pub(super) const OUTSIDE: u64 = 0;
 pub(super) const INSIDE: u64 = 1;
 /// The thread runs emulator code for the enclave; signals are deferred.
 pub(super) const LEAVING: u64 = 2;
+
+/// `Record::relay_resume` when the emulator serves no exception.
+pub(super) const NOT_RELAYING: u64 = u64::MAX;
 
 /// Registers in GPRSGX's order: RAX RCX RDX RBX RSP RBP RSI RDI R8..R15.
 pub(super) type Gprs = [u64; 16];
@@ -93,6 +97,19 @@ pub(super) struct Record {
     /// What the handler needs of the enclave that runs on this thread.
     /// An opaque pointer for the assembly; a `Shared` in truth.
     pub(super) inside: *const (),
+    /// RDI of the EEXIT that asks for ERESUME, while the emulator itself serves an exception; else
+    /// [`NOT_RELAYING`].
+    pub(super) relay_resume: u64,
+    /// The enclave's XFRM, for ERESUME in the assembly.
+    pub(super) xfrm: u64,
+    /// Signals that came while the thread was outside, bit n-1 for signal n.
+    pub(super) noted: AtomicU64,
+    /// Of which EENTER must not go in.
+    pub(super) heeded: u64,
+    /// The TCS that was entered last: null, or an `Arc` of this record.
+    cell: *const TcsCell,
+    /// Number of its enclave and its address.
+    pub(super) cell_key: [u64; 2],
     /// Where the last injected interrupt hit, so that the instruction runs next time.
     pub(super) last_injected: u64,
     pub(super) xsave: XsaveArea,
@@ -185,6 +202,7 @@ impl AttachedThread {
         // SAFETY: the record was just initialised, is this thread's alone and nobody else has it yet.
         let fields = unsafe { &mut *record };
         (fields.host_fs, fields.host_gs) = (fs, gs);
+        fields.relay_resume = NOT_RELAYING;
         CURRENT.set(record);
         Ok(Self { record, slot, old_stack })
     }
@@ -198,6 +216,9 @@ impl AttachedThread {
 impl Drop for AttachedThread {
     fn drop(&mut self) {
         CURRENT.set(ptr::null_mut());
+        // SAFETY: the slot is still this thread's alone, and no handler runs.
+        let fields = unsafe { &mut *self.record };
+        fields.set_cell([0, 0], None);
         super::signal::undivert();
         // SAFETY: restores what was set before; the slot's stack is not in use, since this is no handler.
         unsafe { libc::sigaltstack(&raw const self.old_stack, ptr::null_mut()) };
@@ -222,6 +243,40 @@ impl Record {
     pub(super) unsafe fn enclave<'a>(&self) -> &'a super::enclave::Shared {
         // SAFETY: `enter` stored a pointer to a `Shared` it borrows.
         unsafe { &*self.inside.cast() }
+    }
+
+    /// The TCS that this thread is on.
+    pub(super) fn cell(&self) -> &TcsCell {
+        assert!(!self.cell.is_null(), "a thread enters on a TCS before anything asks for it");
+        // SAFETY: not null, so it came from an `Arc` that this record still owns.
+        unsafe { &*self.cell }
+    }
+
+    /// Keeps the TCS that the thread enters.
+    pub(super) fn set_cell(&mut self, key: [u64; 2], cell: Option<Arc<TcsCell>>) {
+        let new = cell.map_or(ptr::null(), Arc::into_raw);
+        let old = std::mem::replace(&mut self.cell, new);
+        self.cell_key = key;
+        if !old.is_null() {
+            // SAFETY: it came from `Arc::into_raw` here, and the record gives it up.
+            drop(unsafe { Arc::from_raw(old) });
+        }
+    }
+
+    /// Whether the thread runs host code.
+    pub(super) fn is_outside(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == OUTSIDE
+    }
+
+    /// Whether the emulator serves an exception of the enclave itself.
+    pub(super) fn is_relaying(&self) -> bool {
+        self.relay_resume != NOT_RELAYING
+    }
+
+    /// Whether `rsp` lies on this thread's signal stack.
+    pub(super) fn on_signal_stack(&self, rsp: u64) -> bool {
+        let slot = ptr::from_ref(self) as u64;
+        (slot..slot + SLOT_SIZE as u64).contains(&rsp)
     }
 
     /// Whether `rip` is where the last injected interrupt hit; remembers it otherwise.
@@ -262,5 +317,9 @@ pub(super) mod offset {
     pub(crate) const SITE: usize = offset_of!(Record, site);
     pub(crate) const SIGNAL_FS: usize = offset_of!(Record, signal_fs);
     pub(crate) const SIGNAL_GS: usize = offset_of!(Record, signal_gs);
+    pub(crate) const RELAY_RESUME: usize = offset_of!(Record, relay_resume);
+    pub(crate) const XFRM: usize = offset_of!(Record, xfrm);
+    pub(crate) const NOTED: usize = offset_of!(Record, noted);
+    pub(crate) const HEEDED: usize = offset_of!(Record, heeded);
     pub(crate) const XSAVE: usize = offset_of!(Record, xsave);
 }

@@ -17,8 +17,10 @@ use super::{
     arch::{self, Place},
     enclave::Shared,
     record::{self, Exit, Gprs, INSIDE, LEAVING, OUTSIDE, Record},
+    relay::{self, Served},
     step,
 };
+use crate::model::AexCause;
 
 /// CS of 64-bit user code on Linux.
 pub(super) const USER_CS: u64 = 0x33;
@@ -68,8 +70,13 @@ fn handle(signal: i32) -> io::Result<()> {
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = arch::casemate_emu_signal as *const () as usize;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-    // SAFETY: the set is live.
-    unsafe { libc::sigfillset(&raw mut action.sa_mask) };
+    if signal == libc::SIGSYS {
+        // Left by a jump, which could not unblock anything. Signals on top of it are deferred.
+        action.sa_flags |= libc::SA_NODEFER;
+    } else {
+        // SAFETY: the set is live.
+        unsafe { libc::sigfillset(&raw mut action.sa_mask) };
+    }
     // SAFETY: the action is complete; the handler finds its data from its stack.
     match unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) } {
         0 => Ok(()),
@@ -91,8 +98,9 @@ pub fn on_interrupt(signal: i32, handler: InterruptHandler) -> Result<(), Error>
     handle(signal).map_err(|source| Error::Host { operation: "install a signal handler", source })
 }
 
-fn call_handler(signal: usize, in_enclave: bool) {
-    let handler = HANDLERS.get(signal).map_or(ptr::null_mut(), |slot| slot.load(Ordering::Acquire));
+fn call_handler(signal: i32, in_enclave: bool) {
+    let slot = usize::try_from(signal).ok().and_then(|signal| HANDLERS.get(signal));
+    let handler = slot.map_or(ptr::null_mut(), |slot| slot.load(Ordering::Acquire));
     if !handler.is_null() {
         // SAFETY: the slot only ever holds what `on_interrupt` stored: an `InterruptHandler`.
         let handler = unsafe { std::mem::transmute::<*mut (), InterruptHandler>(handler) };
@@ -103,11 +111,29 @@ fn call_handler(signal: usize, in_enclave: bool) {
 /// Calls the handlers of the signals that interrupted the enclave. The thread is outside, at the AEP.
 pub(super) fn interrupted(record: &mut Record) {
     let signals = record.deferred.swap(0, Ordering::Relaxed);
-    for signal in 1..=64 {
-        if signals >> (signal - 1) & 1 == 1 {
-            call_handler(signal, true);
-        }
+    for signal in (1..=64).filter(|signal| signals >> (signal - 1) & 1 == 1) {
+        call_handler(signal, true);
     }
+}
+
+/// Delivers the signals that came while the emulator worked for the enclave, which the thread has left.
+pub(super) fn deliver_deferred(record: &mut Record) {
+    let signals = record.deferred.swap(0, Ordering::Relaxed);
+    for signal in (1..=64).filter(|signal| signals >> (signal - 1) & 1 == 1) {
+        note(record, signal);
+    }
+}
+
+/// A signal on a thread outside: noted for its next EENTER, and given to its handler.
+fn note(record: &Record, signal: i32) {
+    if record.is_relaying() {
+        // The thread is about to go back in: its caller does not look.
+        return record::defer(record, signal);
+    }
+    if let Ok(shift @ 0..=63) = u32::try_from(signal - 1) {
+        record.noted.fetch_or(1 << shift, Ordering::Relaxed);
+    }
+    call_handler(signal, false);
 }
 
 const PR_SET_SYSCALL_USER_DISPATCH: libc::c_int = 59;
@@ -166,7 +192,7 @@ unsafe extern "C" fn casemate_emu_on_foreign_signal(
     context: *mut libc::c_void,
 ) {
     if !SYNCHRONOUS.contains(&signal) {
-        return call_handler(usize::try_from(signal).unwrap_or(0), false);
+        return call_handler(signal, false);
     }
     // SAFETY: the kernel passes a valid context on this stack.
     let mut frame = Frame { context: unsafe { &mut *context.cast::<libc::ucontext_t>() } };
@@ -176,7 +202,8 @@ unsafe extern "C" fn casemate_emu_on_foreign_signal(
     }
 }
 
-/// The handler's Rust half, with the host's FS and GS.
+/// The handler's Rust half, with the host's FS and GS. 0: return to what was interrupted; 1: the record says
+/// how to enter the enclave.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn casemate_emu_on_signal(
     signal: i32,
@@ -184,7 +211,7 @@ unsafe extern "C" fn casemate_emu_on_signal(
     context: *mut libc::c_void,
     // RCX, set by the assembly.
     record: *mut Record,
-) {
+) -> u32 {
     // SAFETY: the assembly passes this thread's record; the interrupted code does not run meanwhile.
     let record = unsafe { &mut *record };
     // SAFETY: the kernel passes a valid context on this stack.
@@ -193,18 +220,34 @@ unsafe extern "C" fn casemate_emu_on_signal(
     let sent = unsafe { (*info).si_code } <= 0;
     let mut frame = Frame { context };
     let synchronous = SYNCHRONOUS.contains(&signal) && !sent;
+    if synchronous && signal == libc::SIGSYS {
+        match relay::system_call(record, &mut frame) {
+            Served::No => {}
+            Served::Entering => return 1,
+            Served::Left => return 0,
+        }
+    }
+    dispatch(record, &mut frame, signal, synchronous);
+    0
+}
+
+fn dispatch(record: &mut Record, frame: &mut Frame<'_>, signal: i32, synchronous: bool) {
     let in_host = !record.is_inside() || arch::place(frame.rip()).is_some();
-    if synchronous && in_host && cpuid_in_host(&mut frame, signal) {
+    if synchronous && in_host && cpuid_in_host(frame, signal) {
         return;
     }
+    if !synchronous && record.on_signal_stack(frame.reg(libc::REG_RSP)) && !record.is_outside() {
+        // On top of the handler of a system call, which looks at what is deferred before it goes in.
+        return record::defer(record, signal);
+    }
     match record.state.load(Ordering::Relaxed) {
-        INSIDE => on_inside(record, &mut frame, signal, synchronous),
+        INSIDE => on_inside(record, frame, signal, synchronous),
         // The trap flag of stepped enclave code reaches into the emulator: stepping ends here.
         _ if synchronous && signal == libc::SIGTRAP && frame.reg(libc::REG_TRAPNO) == 1 => {
             frame.set(libc::REG_EFL, frame.reg(libc::REG_EFL) & !0x100);
         }
         LEAVING if !synchronous => record::defer(record, signal),
-        OUTSIDE if !synchronous => call_handler(usize::try_from(signal).unwrap_or(0), false),
+        OUTSIDE if !synchronous => note(record, signal),
         state => die(&format!(
             "signal {signal}, trap {}, in host code at {:#x} (state {state}), address {:#x}",
             frame.reg(libc::REG_TRAPNO),
@@ -215,7 +258,7 @@ unsafe extern "C" fn casemate_emu_on_signal(
 }
 
 /// The interrupted context.
-struct Frame<'a> {
+pub(super) struct Frame<'a> {
     context: &'a mut libc::ucontext_t,
 }
 
@@ -240,7 +283,7 @@ const GPR_ORDER: [i32; 16] = [
 ];
 
 impl Frame<'_> {
-    fn reg(&self, index: i32) -> u64 {
+    pub(super) fn reg(&self, index: i32) -> u64 {
         self.context.uc_mcontext.gregs[index as usize].cast_unsigned()
     }
 
@@ -248,7 +291,7 @@ impl Frame<'_> {
         self.context.uc_mcontext.gregs[index as usize] = value.cast_signed();
     }
 
-    fn rip(&self) -> u64 {
+    pub(super) fn rip(&self) -> u64 {
         self.reg(libc::REG_RIP)
     }
 
@@ -256,17 +299,17 @@ impl Frame<'_> {
         self.reg(libc::REG_CR2)
     }
 
-    fn xsave(&self) -> *mut u8 {
+    pub(super) fn xsave(&self) -> *mut u8 {
         self.context.uc_mcontext.fpregs.cast()
     }
 
-    fn gprs(&self) -> Gprs {
+    pub(super) fn gprs(&self) -> Gprs {
         GPR_ORDER.map(|index| self.reg(index))
     }
 
     /// Makes the handler return to the host as after an asynchronous exit: host stack, cleared registers,
     /// extended state in its initial configuration.
-    fn return_to_host(&mut self, record: &mut Record) {
+    pub(super) fn return_to_host(&mut self, record: &mut Record) {
         for index in GPR_ORDER {
             self.set(index, 0);
         }
@@ -294,7 +337,7 @@ fn on_inside(record: &mut Record, frame: &mut Frame<'_>, signal: i32, synchronou
             if synchronous {
                 die(&format!("EENTER faulted: signal {signal}"));
             }
-            call_handler(usize::try_from(signal).unwrap_or(0), false);
+            note(record, signal);
         }
         Some(Place::Eexit) => {
             let target = frame.reg(libc::REG_RBX);
@@ -310,7 +353,7 @@ fn on_inside(record: &mut Record, frame: &mut Frame<'_>, signal: i32, synchronou
                 }
                 die(&format!("EEXIT faulted: signal {signal}"));
             }
-            call_handler(usize::try_from(signal).unwrap_or(0), false);
+            note(record, signal);
         }
         Some(Place::Tail) if synchronous => {
             if signal == libc::SIGTRAP {
@@ -356,7 +399,7 @@ fn go_outside(record: &mut Record) {
     record.state.store(OUTSIDE, Ordering::Relaxed);
 }
 
-fn from_context(record: &Record, frame: &Frame<'_>) -> Interrupted {
+pub(super) fn from_context(record: &Record, frame: &Frame<'_>) -> Interrupted {
     Interrupted {
         regs: frame.gprs(),
         rip: frame.rip(),
@@ -462,8 +505,17 @@ fn asynchronous_exit(
     let shared = unsafe { record.enclave() };
     let xsave = frame.xsave();
     save(shared, record, registers, xsave, exit);
-    record.exit = exit;
+    book(record, exit);
     frame.return_to_host(record);
+}
+
+/// Books an asynchronous exit whose frame is written.
+pub(super) fn book(record: &mut Record, exit: Exit) {
+    let cause = if exit.exception { AexCause::Exception } else { AexCause::Interrupt };
+    if record.cell().aex(cause).is_err() {
+        die("an asynchronous exit from a TCS that nobody is inside of");
+    }
+    record.exit = exit;
 }
 
 /// Writes an SSA frame (SDM volume 3D, "Asynchronous Enclave Exit").
@@ -493,16 +545,41 @@ pub(super) fn save(
     put(gpr + SsaGpr::GSBASE, registers.gs_base);
     put(gpr - 16, exit.address);
     put(gpr - 8, u64::from(exit.error_code));
-    let area = ptr::with_exposed_provenance_mut::<u8>(frame);
-    // SAFETY: 1. The signal frame and the record's area hold at least as many bytes as the XSAVE layout
-    // of XCR0 asks, of which XFRM is a part. 2. The SSA frame is larger, which ECREATE checked.
-    unsafe { ptr::copy_nonoverlapping(xsave, area, shared.xsave_size()) };
-    for at in (464..512).step_by(8).chain((520..576).step_by(8)) {
-        put(frame + at, 0);
+    save_extended(frame, xsave, shared);
+}
+
+/// Copies the state components that are in use; XRSTOR gives the others their initial values.
+fn save_extended(frame: usize, xsave: *const u8, shared: &Shared) {
+    const LEGACY: usize = 464;
+    const HEADER: usize = 512;
+    let copy = |at: usize, len: usize| {
+        let to = ptr::with_exposed_provenance_mut::<u8>(frame + at);
+        // SAFETY: `at` is within both areas, as the next block says.
+        let from = unsafe { xsave.add(at) };
+        // SAFETY: 1. The signal frame and the record's area hold at least as many bytes as the XSAVE
+        // layout of XCR0 asks, of which XFRM is a part. 2. The SSA frame is larger, which ECREATE checked.
+        unsafe { ptr::copy_nonoverlapping(from, to, len) };
+    };
+    // SAFETY: as above.
+    let bv = unsafe { xsave.add(HEADER) }.cast::<u64>();
+    // SAFETY: as above; the area is aligned to 64 bytes.
+    let in_use = unsafe { bv.read() } & shared.xfrm.bits();
+    copy(0, LEGACY);
+    let header = frame + HEADER;
+    // SAFETY: EENTER checked that the frame's pages are writable, and mapped them.
+    let put = |at: usize, value: u64| unsafe {
+        ptr::with_exposed_provenance_mut::<u64>(at).write_volatile(value);
+    };
+    for at in (frame + LEGACY..header).step_by(8).chain((header + 8..header + 64).step_by(8)) {
+        put(at, 0);
     }
-    // SAFETY: as for `put`.
-    let bv = unsafe { ptr::with_exposed_provenance::<u64>(frame + 512).read_volatile() };
-    put(frame + 512, bv & shared.xfrm.bits());
+    put(header, in_use);
+    let mut extended = in_use & !3;
+    while extended != 0 {
+        let (start, size) = shared.components[extended.trailing_zeros() as usize];
+        copy(start as usize, size as usize);
+        extended &= extended - 1;
+    }
 }
 
 /// EXITINFO: valid for exceptions that SGX reports.

@@ -8,6 +8,8 @@
 //! After EINIT has measured the original bytes, each site becomes `jmp *[slot]`. The slots lie below
 //! 2 GiB so that the jump can name them with a 32-bit address and no register.
 
+use std::ptr;
+
 use super::{Error, arch};
 
 /// The jump slots.
@@ -33,4 +35,12 @@ pub(super) fn jump(index: u64) -> Result<[u8; 8], Error> {
 /// Index of a GS base in the table.
 pub(super) fn gs_index(gs_base: u64) -> u64 {
     (gs_base >> 20) & 511
+}
+
+/// Writes eight bytes to the platform area.
+pub(super) fn write_platform(address: u64, value: u64) {
+    assert!((JUMP_SLOTS..END - 7).contains(&address), "platform area");
+    // SAFETY: an enclave exists, so the platform area is mapped read-write for the emulator; it is only ever
+    // written here, and the word is aligned.
+    unsafe { ptr::with_exposed_provenance_mut::<u64>(address as usize).write_volatile(value) };
 }

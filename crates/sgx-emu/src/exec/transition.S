@@ -25,15 +25,19 @@
 casemate_emu_eenter:
     PUSH_CALLEE_SAVED
     mov r11, rdi
-# A signal up to the jump starts again here, with R11 the record.
+# A signal up to the jump starts again here, with R11 the record: one that comes after the look at the
+# noted signals is noted, and seen by the second look.
 .globl casemate_emu_eenter_window
 casemate_emu_eenter_window:
     mov rsp, [r11 + {HOST_RSP}]
+    mov rax, [r11 + {HEEDED}]
+    test [r11 + {NOTED}], rax
+    jne casemate_emu_signalled
+    mov qword ptr [r11 + {STATE}], {INSIDE}
     mov rax, [r11 + {FS_BASE}]
     wrfsbase rax
     mov rax, [r11 + {GS_BASE}]
     wrgsbase rax
-    mov qword ptr [r11 + {STATE}], {INSIDE}
     mov rax, [r11 + {CSSA}]
     mov rbx, [r11 + {TCS}]
     lea rcx, [rip + casemate_emu_exited]
@@ -57,6 +61,8 @@ casemate_emu_exited:
     mov [rcx + {PARAMS} + 16], rdx
     mov [rcx + {PARAMS} + 24], r8
     mov [rcx + {PARAMS} + 32], r9
+    cmp rdi, [rcx + {RELAY_RESUME}]
+    je casemate_emu_resume
     xor eax, eax
 # RSP: as PUSH_CALLEE_SAVED left it. EAX: result.
 casemate_emu_return:
@@ -69,6 +75,28 @@ casemate_emu_return:
     pop rbx
     cld
     ret
+
+# A signal is noted that the caller wants to see before the enclave is entered.
+casemate_emu_signalled:
+    mov eax, 3
+    jmp casemate_emu_return
+
+# The enclave has served the exception that the signal handler brought it: ERESUME, without the caller.
+casemate_emu_resume:
+    cld
+    mov rbx, rcx
+    mov rdi, rcx
+    call casemate_emu_on_resume
+    test rax, rax
+    je 1f
+    mov rsi, rax
+    mov eax, [rbx + {XFRM}]
+    mov edx, [rbx + {XFRM} + 4]
+    mov r11, rbx
+    xrstor64 [rsi]
+    jmp casemate_emu_tail
+1:  mov eax, 4
+    jmp casemate_emu_return
 
 # Where a signal handler returns to after an asynchronous exit.
 .globl casemate_emu_interrupted
@@ -230,7 +258,9 @@ casemate_emu_leaf_committed:
     jmp casemate_emu_return
 
 # Signal handler. RDI: number. RSI: siginfo. RDX: ucontext. FS and GS may be the enclave's: the record is
-# found from the stack, which is the record's slot, and the host's FS is back before any Rust runs.
+# found from the stack, which is the record's slot, and the host's FS is back before any Rust runs. SIGSYS blocks
+# nothing, so that it can be left without a system call: a second handler may run on top of its own, and puts
+# back what it changes in the record.
 .globl casemate_emu_signal
 .type casemate_emu_signal,@function
 casemate_emu_signal:
@@ -241,6 +271,8 @@ casemate_emu_signal:
     cmp rcx, [rip + casemate_emu_arena + 8]
     jae casemate_emu_on_foreign_signal
     push rbx
+    push qword ptr [rcx + {SIGNAL_FS}]
+    push qword ptr [rcx + {SIGNAL_GS}]
     mov rbx, rcx
     rdfsbase rax
     mov [rbx + {SIGNAL_FS}], rax
@@ -249,12 +281,19 @@ casemate_emu_signal:
     HOST_SEGMENTS rbx, rax
     cld
     call casemate_emu_on_signal
+    test eax, eax
+    jne 1f
     mov rax, [rbx + {SIGNAL_FS}]
     wrfsbase rax
     mov rax, [rbx + {SIGNAL_GS}]
     wrgsbase rax
+    pop qword ptr [rbx + {SIGNAL_GS}]
+    pop qword ptr [rbx + {SIGNAL_FS}]
     pop rbx
     ret
+# An asynchronous exit is made and the record says how to enter again: leaves the signal frame behind.
+1:  mov r11, rbx
+    jmp casemate_emu_eenter_window
 
 .data
 .p2align 3

@@ -1,14 +1,17 @@
 //! What the processor holds about one enclave.
 
-use sgx_types::{AttributeFlags, Measurement, Mrenclave, Secs, SsaGpr};
+use std::sync::Arc;
 
+use sgx_types::{AttributeFlags, Measurement, Mrenclave, Secs, SsaGpr, Tcs};
+
+use super::cell::{Counts, TcsCell};
+use super::enclu::Entered;
 use super::epcm::{Entry, Epcm};
 use super::fault::{LeafError, LeafResult, require_page};
 use super::mapping::{Fidelity, Mapping};
 use super::memory::{Access, EpcMemory, PAGE_SIZE, page_of};
 use super::processor::Processor;
-use super::tcs::{SsaFrame, TcsState, TcsTable};
-use super::tracking::Tracking;
+use super::tcs::{Slot, SsaFrame, TcsState, TcsTable};
 
 /// One enclave: its SECS, the EPCM entries of its pages, its TCSs and its measurement.
 ///
@@ -33,7 +36,6 @@ pub struct Enclave<M> {
     pub(super) xsave_pages: u64,
     pub(super) epcm: Epcm,
     pub(super) tcs: TcsTable,
-    pub(super) tracking: Tracking,
     pub(super) fidelity: Fidelity,
     pub(super) mapping: Mapping,
     pub(super) memory: M,
@@ -86,18 +88,29 @@ impl<M> Enclave<M> {
     }
 
     /// The TCS at `linaddr`, if that page is a TCS that EENTER could use.
-    pub fn tcs(&self, linaddr: u64) -> Option<&TcsState> {
-        self.tcs.get(linaddr)
+    pub fn tcs(&self, linaddr: u64) -> Option<TcsState> {
+        self.tcs.get(linaddr).map(Slot::state)
+    }
+
+    /// What entering and leaving changes of the TCS at `linaddr`.
+    pub fn tcs_cell(&self, linaddr: u64) -> Option<Arc<TcsCell>> {
+        self.tcs.get(linaddr).map(|slot| Arc::clone(&slot.cell))
     }
 
     /// Every TCS, by linear address.
-    pub fn tcss(&self) -> impl Iterator<Item = &TcsState> {
-        self.tcs.iter()
+    pub fn tcss(&self) -> impl Iterator<Item = TcsState> {
+        self.tcs.iter().map(Slot::state)
+    }
+
+    /// Transitions since the enclave was made.
+    pub fn counts(&self) -> Counts {
+        self.tcs.iter().fold(self.tcs.clock.retired(), |sum, slot| sum.plus(slot.cell.counts()))
     }
 
     /// Number of threads inside.
     pub fn threads_inside(&self) -> u32 {
-        self.tracking.threads_inside()
+        let inside = self.tcs.iter().filter(|slot| slot.cell.occupancy().0).count();
+        u32::try_from(inside).unwrap_or(u32::MAX)
     }
 
     /// How closely mapped access follows the EPCM.
@@ -124,6 +137,21 @@ impl<M> Enclave<M> {
     /// memory.
     pub fn into_memory(self) -> M {
         self.memory
+    }
+
+    /// Makes a TCS of the page that EADD or EACCEPT has checked.
+    pub(super) fn insert_tcs(&mut self, linaddr: u64, fields: Tcs) {
+        let base = self.secs.baseaddr;
+        let entry = Entered {
+            rip: base.wrapping_add(fields.oentry),
+            cssa: 0,
+            fsbase: base.wrapping_add(fields.ofsbase),
+            gsbase: base.wrapping_add(fields.ogsbase),
+            ssa: self.ssa_frame(fields.ossa, 0),
+        };
+        let clock = Arc::clone(&self.tcs.clock);
+        let second = self.ssa_frame(fields.ossa, 1);
+        self.tcs.insert(linaddr, fields, TcsCell::new(clock, fields.nssa, entry, second));
     }
 
     /// Where SSA frame `index` of the stack at offset `ossa` lies.

@@ -9,8 +9,8 @@
 //! What this is not:
 //! - the kernel driver. Adding a page where one is touched or accepted is the driver's doing;
 //!   [`driver`] has the helpers for it.
-//! - concurrent. Every leaf takes `&mut Enclave`, so one leaf is atomic against another, and the
-//!   outcomes that the SDM gives for leaves that meet on a page (SGX_EPC_PAGE_CONFLICT and the #GP
+//! - concurrent. Every leaf takes `&mut Enclave` but those of [`TcsCell`], which are one atomic change
+//!   each: one leaf is atomic against another, and the outcomes that the SDM gives for leaves that meet on a page (SGX_EPC_PAGE_CONFLICT and the #GP
 //!   for a page in use) never occur.
 //! - complete. There is no paging (EWB, ELDU, version arrays), no debugger access (EDBGRD, EDBGWR),
 //!   no 32-bit mode, no shadow stack, no AEX-Notify and no launch enclave; ECREATE refuses the
@@ -28,6 +28,7 @@
 //! See [`Fidelity`]: what may be mapped before it is accepted.
 #![forbid(unsafe_code)]
 
+mod cell;
 pub mod driver;
 mod enclave;
 pub mod encls;
@@ -40,8 +41,8 @@ mod memory;
 pub mod platform;
 mod processor;
 mod tcs;
-mod tracking;
 
+pub use cell::{AexCause, Counts, TcsCell};
 pub use enclave::Enclave;
 pub use epcm::Entry;
 pub use fault::{Exception, LeafError, LeafResult, Registers};

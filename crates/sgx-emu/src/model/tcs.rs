@@ -3,9 +3,14 @@
 //! A processor keeps a TCS in its EPC page. No one but leaves can reach that page, so the model
 //! keeps the fields here; the page in memory holds the image that EADD or EACCEPT checked, which
 //! EEXTEND measures, and is not updated afterwards.
+//!
+//! What entering and leaving changes is in a [`TcsCell`] of its own (see there).
+
+use std::sync::Arc;
 
 use sgx_types::Tcs;
 
+use super::cell::{Clock, TcsCell};
 use super::fault::{LeafError, LeafResult};
 
 /// State of one valid TCS page.
@@ -15,8 +20,6 @@ pub struct TcsState {
     pub linaddr: u64,
     /// The fields. STATE, AEP and CSSA are current here: STATE is 1 while a thread is inside.
     pub fields: Tcs,
-    /// The tracking epoch in which the thread inside entered.
-    pub(super) entry_epoch: u32,
 }
 
 impl TcsState {
@@ -24,10 +27,6 @@ impl TcsState {
     #[must_use]
     pub const fn is_active(&self) -> bool {
         self.fields.state != 0
-    }
-
-    pub(super) fn set_active(&mut self, active: bool) {
-        self.fields.state = u64::from(active);
     }
 }
 
@@ -42,16 +41,38 @@ pub struct SsaFrame {
     pub gpr: u64,
 }
 
+/// A TCS: STATE and CSSA are in the cell, the other fields here.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) linaddr: u64,
+    fields: Tcs,
+    pub(super) cell: Arc<TcsCell>,
+}
+
+impl Slot {
+    /// All fields as they are now.
+    pub(super) fn state(&self) -> TcsState {
+        let (active, cssa) = self.cell.occupancy();
+        let fields = Tcs { state: u64::from(active), cssa, ..self.fields };
+        TcsState { linaddr: self.linaddr, fields }
+    }
+
+    pub(super) fn set_aep(&mut self, aep: u64) {
+        self.fields.aep = aep;
+    }
+}
+
 /// The TCSs of an enclave, sorted by linear address. Looking one up allocates nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct TcsTable {
-    slots: Vec<TcsState>,
+    slots: Vec<Slot>,
+    pub(super) clock: Arc<Clock>,
 }
 
 impl TcsTable {
     /// Adds a TCS that no thread is inside of.
-    pub(super) fn insert(&mut self, linaddr: u64, fields: Tcs) {
-        let slot = TcsState { linaddr, fields, entry_epoch: 0 };
+    pub(super) fn insert(&mut self, linaddr: u64, fields: Tcs, cell: TcsCell) {
+        let slot = Slot { linaddr, fields, cell: Arc::new(cell) };
         match self.position(linaddr) {
             Ok(at) => self.slots[at] = slot,
             Err(at) => self.slots.insert(at, slot),
@@ -60,11 +81,12 @@ impl TcsTable {
 
     pub(super) fn remove(&mut self, linaddr: u64) {
         if let Ok(at) = self.position(linaddr) {
-            self.slots.remove(at);
+            let slot = self.slots.remove(at);
+            self.clock.retire(slot.cell.counts());
         }
     }
 
-    pub(super) fn get(&self, linaddr: u64) -> Option<&TcsState> {
+    pub(super) fn get(&self, linaddr: u64) -> Option<&Slot> {
         self.position(linaddr).ok().map(|at| &self.slots[at])
     }
 
@@ -73,19 +95,27 @@ impl TcsTable {
     /// # Errors
     ///
     /// #PF when there is none.
-    pub(super) fn get_mut(&mut self, linaddr: u64) -> LeafResult<&mut TcsState> {
+    pub(super) fn get_mut(&mut self, linaddr: u64) -> LeafResult<&mut Slot> {
         match self.position(linaddr) {
             Ok(at) => Ok(&mut self.slots[at]),
             Err(_) => Err(LeafError::pf(linaddr)),
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &TcsState> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
         self.slots.iter()
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut TcsState> {
-        self.slots.iter_mut()
+    /// Whether a thread that entered before the last ETRACK is still inside (SECS.TRACKING is not 0).
+    pub(super) fn tracking_is_incomplete(&self) -> bool {
+        let epoch = self.clock.epoch();
+        self.slots.iter().any(|slot| slot.cell.inside_since().is_some_and(|since| since != epoch))
+    }
+
+    /// Whether no thread can hold a translation older than a change made in `epoch`.
+    pub(super) fn is_tracked(&self, epoch: u32) -> bool {
+        let now = self.clock.epoch();
+        epoch != now && (epoch != now.wrapping_sub(1) || !self.tracking_is_incomplete())
     }
 
     fn position(&self, linaddr: u64) -> Result<usize, usize> {

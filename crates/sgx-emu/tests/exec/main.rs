@@ -14,6 +14,8 @@
 )]
 
 mod probe;
+mod relay;
+mod signals;
 mod storm;
 mod strict;
 mod transitions;

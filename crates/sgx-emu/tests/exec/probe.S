@@ -8,7 +8,7 @@
 probe_start:
     test rax, rax
     jne probe_event
-    cmp rdi, 8
+    cmp rdi, 9
     ja probe_exit
     lea r10, [rip + probe_table]
     movsxd r11, dword ptr [r10 + rdi * 4]
@@ -24,15 +24,19 @@ probe_table:
     .long probe_spin - probe_table
     .long probe_touch - probe_table
     .long probe_poke - probe_table
+    .long probe_storm_syscall - probe_table
 
-# CSSA 1: counts, and skips the faulting instruction if RSI says how long it is.
+# CSSA 1: counts, and skips the faulting instruction: 2 bytes if RDI is 11, else as many as RSI says.
 probe_event:
     inc qword ptr [{DATA} + 0x4020]
     mov r10d, [{SSA} + 0x4000 - 184 + 160]
     mov [{DATA} + 0x4028], r10
     mov r10, [{SSA} + 0x4000 - 184 - 16]
     mov [{DATA} + 0x4030], r10
-    add [{SSA} + 0x4000 - 184 + 136], rsi
+    cmp rdi, 11
+    jne 1f
+    mov esi, 2
+1:  add [{SSA} + 0x4000 - 184 + 136], rsi
     mov edi, 2
 probe_exit:
     mov rbx, rcx
@@ -62,7 +66,8 @@ probe_site_leaf:
     jmp probe_exit
 
 # RSI rounds of: load every register, spin RDX times, compare every register. 0, or the step that failed.
-probe_storm:
+# Between loading and comparing, a system call in the second variant; it may change RCX and R11.
+.macro STORM between
     mov [{DATA} + 0x4000], rsp
     mov [{DATA} + 0x4008], rbp
     mov [{DATA} + 0x4010], rcx
@@ -95,6 +100,7 @@ probe_storm:
     std
 2:  dec rcx
     jnz 2b
+    \between
     jnz probe_storm_flags
     cmp rax, [{DATA} + 0x5000]
     jne probe_storm_gpr
@@ -144,6 +150,16 @@ probe_storm:
     dec qword ptr [{DATA} + 0x4018]
     jnz 1b
     xor edi, edi
+    jmp probe_storm_out
+.endm
+.macro SYSTEM_CALL
+    syscall
+    mov r11, [{DATA} + 0x5058 - 8]
+.endm
+probe_storm:
+    STORM
+probe_storm_syscall:
+    STORM SYSTEM_CALL
 probe_storm_out:
     cld
     mov rsp, [{DATA} + 0x4000]

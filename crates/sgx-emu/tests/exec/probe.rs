@@ -35,7 +35,10 @@ pub(crate) const STORM: u64 = 2;
 pub(crate) const FAULT: u64 = 3;
 pub(crate) const SYSCALL: u64 = 4;
 pub(crate) const CPUID: u64 = 5;
+pub(crate) const SPIN: u64 = 6;
 pub(crate) const TOUCH: u64 = 7;
+pub(crate) const STORM_SYSCALL: u64 = 9;
+pub(crate) const RELAY: u64 = 11;
 
 std::arch::global_asm!(
     include_str!("probe.S"),

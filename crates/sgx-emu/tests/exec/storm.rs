@@ -2,7 +2,7 @@
 //! register state compared.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -10,10 +10,12 @@ use sgx_emu::exec::{Options, on_interrupt};
 
 use crate::probe::*;
 
-/// Asynchronous exits wanted: a short form, or what `CASEMATE_STORM` says.
-fn wanted() -> u64 {
-    std::env::var("CASEMATE_STORM")
-        .map_or(20_000, |n| n.parse().expect("CASEMATE_STORM is a count"))
+/// A short form, or the asynchronous exits that `CASEMATE_STORM` wants (with `--release`).
+fn wanted() -> (u64, i64) {
+    match std::env::var("CASEMATE_STORM") {
+        Ok(n) => (n.parse().expect("CASEMATE_STORM is a count"), 10_000),
+        Err(_) => (20_000, 100_000),
+    }
 }
 
 static SEEN_INSIDE: AtomicU64 = AtomicU64::new(0);
@@ -22,10 +24,6 @@ static SEEN_OUTSIDE: AtomicU64 = AtomicU64::new(0);
 fn count(in_enclave: bool) {
     let counter = if in_enclave { &SEEN_INSIDE } else { &SEEN_OUTSIDE };
     counter.fetch_add(1, Ordering::Relaxed);
-}
-
-fn seen() -> u64 {
-    SEEN_INSIDE.load(Ordering::Relaxed) + SEEN_OUTSIDE.load(Ordering::Relaxed)
 }
 
 /// Whether XSAVE writes the word at this offset: registers, not what lies between their areas.
@@ -38,7 +36,7 @@ fn in_a_component(probe: &Probe, at: u64) -> bool {
 }
 
 /// Fills the XSAVE image and the general registers' values with a pattern.
-fn fill(probe: &Probe) {
+pub(crate) fn fill(probe: &Probe) {
     let size = probe.processor.xsave.size(probe.processor.xfrm);
     let mut state = 0x1234_5678_9abc_def1_u64;
     let mut next = || {
@@ -67,45 +65,76 @@ fn fill(probe: &Probe) {
     probe.poke(DATA + 0x5078, u64::from(size));
 }
 
-fn storm(options: Options, wanted: u64) {
+/// A timer that sends the calling thread a signal, once or every so often, while it lives.
+#[derive(Debug)]
+pub(crate) struct Timer(libc::timer_t);
+
+impl Timer {
+    pub(crate) fn start(signal: i32, every_ns: i64) -> Self {
+        Self::set(signal, every_ns, every_ns)
+    }
+
+    /// One signal, after this time.
+    pub(crate) fn once(signal: i32, after_ns: i64) -> Self {
+        Self::set(signal, after_ns, 0)
+    }
+
+    fn set(signal: i32, after_ns: i64, every_ns: i64) -> Self {
+        // SAFETY: all-zero bytes are a valid sigevent.
+        let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
+        event.sigev_notify = libc::SIGEV_THREAD_ID;
+        event.sigev_signo = signal;
+        // SAFETY: names the calling thread.
+        event.sigev_notify_thread_id = unsafe { libc::gettid() };
+        let mut timer = std::ptr::null_mut();
+        // SAFETY: both structures are live.
+        let made =
+            unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) };
+        assert_eq!(made, 0, "timer_create");
+        let time = |ns| libc::timespec { tv_sec: 0, tv_nsec: ns };
+        let spec = libc::itimerspec { it_interval: time(every_ns), it_value: time(after_ns) };
+        // SAFETY: the timer was just made.
+        let set = unsafe { libc::timer_settime(timer, 0, &raw const spec, std::ptr::null_mut()) };
+        assert_eq!(set, 0, "timer_settime");
+        Self(timer)
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        // SAFETY: the timer is this object's own.
+        unsafe { libc::timer_delete(self.0) };
+    }
+}
+
+/// One storm: a timer that fires nearly as fast as the thread can take it, so that the signals hit every
+/// instruction of the transitions and of the enclave's code. No other thread takes part. A timer faster than the
+/// handler would leave the enclave no time at all.
+fn storm(options: Options, wanted: u64, interval_ns: i64) {
     let probe = Probe::start(options);
     on_interrupt(libc::SIGUSR1, count).unwrap();
     let _thread = probe.attach();
     fill(&probe);
-    // SAFETY: names the calling thread.
-    let target = unsafe { libc::pthread_self() };
-    let stop = AtomicBool::new(false);
     let started = Instant::now();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            // One at a time, a little apart: a thread that always finds the next signal pending runs
-            // nothing but handlers.
-            for round in 0_u64.. {
-                let before = seen();
-                // SAFETY: the target thread outlives the scope.
-                unsafe { libc::pthread_kill(target, libc::SIGUSR1) };
-                while seen() == before && !stop.load(Ordering::Relaxed) {
-                    std::hint::spin_loop();
-                }
-                if stop.load(Ordering::Relaxed) {
-                    break;
-                }
-                for _ in 0..round * 7919 % 300 {
-                    std::hint::spin_loop();
-                }
-            }
-        });
-        while probe.enclave.stats().interrupts < wanted {
-            let failed = probe.call([STORM, 50, 2000]);
+    let mut progress = (0, started);
+    {
+        let _timer = Timer::start(libc::SIGUSR1, interval_ns);
+        loop {
+            let failed = probe.call([STORM, 50, 200]);
             assert_eq!(failed, 0, "1 flags, 2 general registers, 3 FS or GS, 4 vector registers");
-            assert!(started.elapsed() < Duration::from_secs(600), "signals do not arrive");
+            let taken = probe.enclave.stats().interrupts;
+            if taken >= wanted {
+                break;
+            }
+            if taken > progress.0 {
+                progress = (taken, Instant::now());
+            }
+            assert!(progress.1.elapsed() < Duration::from_secs(60), "signals do not arrive");
         }
-        stop.store(true, Ordering::Relaxed);
-    });
-    let stats = probe.enclave.stats();
+    }
     println!(
         "{} asynchronous exits in {:?}; handlers saw {} inside, {} outside",
-        stats.interrupts,
+        probe.enclave.stats().interrupts,
         started.elapsed(),
         SEEN_INSIDE.load(Ordering::Relaxed),
         SEEN_OUTSIDE.load(Ordering::Relaxed)
@@ -115,5 +144,6 @@ fn storm(options: Options, wanted: u64) {
 
 #[test]
 fn registers_survive_a_storm_of_signals() {
-    storm(Options::default(), wanted());
+    let (wanted, interval_ns) = wanted();
+    storm(Options::default(), wanted, interval_ns);
 }

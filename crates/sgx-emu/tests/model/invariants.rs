@@ -188,7 +188,7 @@ struct Snapshot {
 fn snapshot(enclave: &Bench) -> Snapshot {
     Snapshot {
         entries: enclave.entries().map(|(at, entry)| (at, *entry)).collect(),
-        tcss: enclave.tcss().copied().collect(),
+        tcss: enclave.tcss().collect(),
         measurement: enclave.measurement(),
         secs: *enclave.secs(),
         threads: enclave.threads_inside(),

@@ -40,7 +40,7 @@ impl<M: EpcMemory> Enclave<M> {
         self.measurement.eadd(linaddr - self.secs.baseaddr, &secinfo);
         self.epcm.insert(linaddr, Entry::new(page_type, permissions));
         if let Some(tcs) = tcs {
-            self.tcs.insert(linaddr, tcs);
+            self.insert_tcs(linaddr, tcs);
         }
         self.follow(linaddr)?;
         self.settle()

@@ -22,7 +22,7 @@ impl<M: EpcMemory> Enclave<M> {
         if !self.in_elrange(linaddr) {
             return Err(LeafError::pf(linaddr));
         }
-        let epoch = self.tracking.epoch();
+        let epoch = self.tcs.clock.epoch();
         let entry = self.epcm.get_mut(linaddr).ok_or(SgxError::PgInvld)?;
         match entry.page_type {
             PageType::Reg
@@ -36,6 +36,7 @@ impl<M: EpcMemory> Enclave<M> {
         if entry.blocked {
             return Err(SgxError::Blkstate.into());
         }
+        self.tcs.clock.disturb();
         entry.blocked = true;
         entry.epoch = epoch;
         self.follow(linaddr)?;

@@ -9,7 +9,6 @@ use crate::model::mapping::{Fidelity, Mapping};
 use crate::model::memory::PAGE_SIZE;
 use crate::model::processor::Processor;
 use crate::model::tcs::TcsTable;
-use crate::model::tracking::Tracking;
 
 /// Smallest ELRANGE, in bytes.
 const MIN_SIZE: u64 = 2 * PAGE_SIZE;
@@ -46,7 +45,6 @@ impl<M> Enclave<M> {
             xsave_pages: u64::from(processor.xsave.size(secs.attributes.xfrm)).div_ceil(PAGE_SIZE),
             epcm: Epcm::new(secs.baseaddr, secs.size),
             tcs: TcsTable::default(),
-            tracking: Tracking::default(),
             fidelity,
             mapping: Mapping::default(),
             memory,

@@ -23,6 +23,7 @@ impl<M: EpcMemory> Enclave<M> {
 
     /// EMODPR for each page of a run, until one fails. Returns how many pages were restricted.
     pub fn emodpr_run(&mut self, run: PageRun, secinfo: &SecInfo) -> (u64, LeafResult) {
+        self.tcs.clock.disturb();
         self.for_run(run, |enclave, linaddr| enclave.restrict(linaddr, secinfo))
     }
 
@@ -30,7 +31,7 @@ impl<M: EpcMemory> Enclave<M> {
         require(linaddr.is_multiple_of(PAGE_SIZE))?;
         let permissions = permissions(secinfo);
         require(permissions.readable() || !permissions.writable())?;
-        let (initialized, epoch) = (self.is_initialized(), self.tracking.epoch());
+        let (initialized, epoch) = (self.is_initialized(), self.tcs.clock.epoch());
         let entry = self.epcm.get_mut(linaddr).ok_or(LeafError::pf(linaddr))?;
         require_or(!entry.pending && !entry.modified, SgxError::PageNotModifiable)?;
         require_page(entry.page_type == PageType::Reg, linaddr)?;

@@ -21,6 +21,7 @@ impl<M: EpcMemory> Enclave<M> {
 
     /// EMODT for each page of a run, until one fails. Returns how many pages were changed.
     pub fn emodt_run(&mut self, run: PageRun, secinfo: &SecInfo) -> (u64, LeafResult) {
+        self.tcs.clock.disturb();
         self.for_run(run, |enclave, linaddr| enclave.change_type(linaddr, secinfo))
     }
 
@@ -30,7 +31,7 @@ impl<M: EpcMemory> Enclave<M> {
             Some(wanted @ (PageType::Tcs | PageType::Trim)) => wanted,
             _ => return Err(LeafError::GP),
         };
-        let (initialized, epoch) = (self.is_initialized(), self.tracking.epoch());
+        let (initialized, epoch) = (self.is_initialized(), self.tcs.clock.epoch());
         let entry = self.epcm.get_mut(linaddr).ok_or(LeafError::pf(linaddr))?;
         let changeable = match entry.page_type {
             PageType::Reg => true,

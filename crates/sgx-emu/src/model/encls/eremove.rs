@@ -20,6 +20,7 @@ impl<M: EpcMemory> Enclave<M> {
     /// EREMOVE for each page of a run, until one fails. Returns how many pages were removed (or
     /// were absent).
     pub fn eremove_run(&mut self, run: PageRun) -> (u64, LeafResult) {
+        self.tcs.clock.disturb();
         let (unmapped, result) = self.for_run(run, |enclave, linaddr| enclave.unmap(linaddr));
         if let Err(LeafError::Host(_)) = result {
             // Some pages may still be accessible: none is forgotten.

@@ -14,8 +14,8 @@ impl<M> Enclave<M> {
     ///
     /// SGX_PREV_TRK_INCMPL: threads from before the previous cycle are still inside.
     pub fn etrack(&mut self) -> LeafResult {
-        require_or(!self.tracking.is_incomplete(), SgxError::PrevTrkIncmpl)?;
-        self.tracking.start_epoch();
+        require_or(!self.tcs.tracking_is_incomplete(), SgxError::PrevTrkIncmpl)?;
+        self.tcs.clock.start_epoch();
         Ok(())
     }
 }
@@ -31,9 +31,9 @@ impl<M> Enclave<M> {
     /// is for the caller to take them out.
     pub fn interrupt_all_threads(&mut self) -> u32 {
         let mut stuck = 0;
-        for tcs in self.tcs.iter_mut().filter(|tcs| tcs.is_active()) {
+        for tcs in self.tcs.iter().filter(|tcs| tcs.cell.occupancy().0) {
             if self.epcm.get(tcs.linaddr).is_some_and(Entry::is_settled) {
-                tcs.entry_epoch = self.tracking.interrupt(tcs.entry_epoch);
+                tcs.cell.interrupt();
             } else {
                 stuck += 1;
             }

@@ -1,5 +1,6 @@
 //! Asynchronous exit, the part that concerns state (SDM volume 3D, "Asynchronous Enclave Exit").
 
+use crate::model::cell::AexCause;
 use crate::model::enclave::Enclave;
 use crate::model::fault::LeafResult;
 use crate::model::tcs::SsaFrame;
@@ -21,10 +22,10 @@ impl<M> Enclave<M> {
     ///
     /// #GP when no thread is inside on that TCS, which cannot happen to a processor.
     pub fn aex(&mut self, tcs: u64) -> LeafResult<AsyncExit> {
-        let fields = self.deactivate(tcs)?.fields;
-        let ssa = self.ssa_frame(fields.ossa, fields.cssa);
+        let (state, cell) = self.occupied(tcs)?;
         // EENTER and ERESUME let a thread in only with CSSA below NSSA.
-        self.tcs.get_mut(tcs)?.fields.cssa = fields.cssa + 1;
-        Ok(AsyncExit { ssa, aep: fields.aep })
+        cell.aex(AexCause::Interrupt)?;
+        let ssa = self.ssa_frame(state.fields.ossa, state.fields.cssa);
+        Ok(AsyncExit { ssa, aep: state.fields.aep })
     }
 }

@@ -32,10 +32,10 @@ impl<M: EpcMemory> Enclave<M> {
         let entry = *self.entry_mut(linaddr)?;
         require_or(matches_entry(secinfo, &entry), SgxError::PageAttributesMismatch)?;
         let changed = entry.modified || entry.restricted;
-        require_or(!changed || self.tracking.is_tracked(entry.epoch), SgxError::NotTracked)?;
+        require_or(!changed || self.tcs.is_tracked(entry.epoch), SgxError::NotTracked)?;
         if page_type == PageType::Tcs {
             let tcs = self.read_tcs(linaddr)?;
-            self.tcs.insert(linaddr, tcs);
+            self.insert_tcs(linaddr, tcs);
         }
         if page_type == PageType::Trim {
             self.tcs.remove(linaddr);

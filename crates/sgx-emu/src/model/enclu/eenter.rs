@@ -48,7 +48,7 @@ impl<M> Enclave<M> {
         };
         require([entry.rip, entry.fsbase, entry.gsbase].into_iter().all(is_canonical))?;
         require(tcs.state == 0)?;
-        self.activate(rbx, aep)?;
+        self.activate(rbx, aep, tcs.cssa, tcs.cssa)?;
         Ok(entry)
     }
 }

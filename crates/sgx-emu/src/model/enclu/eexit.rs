@@ -12,6 +12,8 @@ impl<M> Enclave<M> {
     /// #GP: RBX is not canonical, or no thread is inside on that TCS.
     pub fn eexit(&mut self, tcs: u64, rbx: u64) -> LeafResult<u64> {
         require(is_canonical(rbx))?;
-        self.deactivate(tcs).map(|state| state.fields.aep)
+        let (state, cell) = self.occupied(tcs)?;
+        cell.eexit()?;
+        Ok(state.fields.aep)
     }
 }

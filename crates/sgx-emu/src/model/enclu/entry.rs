@@ -1,7 +1,10 @@
 //! The checks that EENTER and ERESUME share.
 
+use std::sync::Arc;
+
 use sgx_types::{TcsFlags, Xfrm};
 
+use crate::model::cell::TcsCell;
 use crate::model::enclave::Enclave;
 use crate::model::encls::is_canonical;
 use crate::model::fault::{LeafError, LeafResult, require, require_page};
@@ -21,7 +24,7 @@ impl<M> Enclave<M> {
         let settled = self.entry(rbx).is_some_and(|entry| entry.is_settled());
         require_page(settled, rbx)?;
         // A state exists only for PT_TCS pages.
-        let tcs = *self.tcs.get(rbx).ok_or(LeafError::pf(rbx))?;
+        let tcs = self.tcs.get(rbx).ok_or(LeafError::pf(rbx))?.state();
         let fields = &tcs.fields;
         require(fields.ossa.is_multiple_of(PAGE_SIZE))?;
         require(fields.ofsbase.is_multiple_of(PAGE_SIZE))?;
@@ -48,27 +51,31 @@ impl<M> Enclave<M> {
         self.check_operand(frame.gpr, Access::RW)
     }
 
-    /// Makes the thread active on the TCS.
-    pub(super) fn activate(&mut self, tcs: u64, aep: u64) -> LeafResult {
-        let entry_epoch = self.tracking.enter();
-        let slot = self.tcs.get_mut(tcs)?;
-        slot.set_active(true);
-        slot.fields.aep = aep;
-        slot.entry_epoch = entry_epoch;
-        Ok(())
-    }
-
-    /// Makes the thread on the TCS leave.
+    /// Makes the thread active on the TCS, whose checks all held.
     ///
     /// # Errors
     ///
-    /// #GP when no thread is inside on it.
-    pub(super) fn deactivate(&mut self, tcs: u64) -> LeafResult<TcsState> {
+    /// #GP when another thread is inside on it.
+    pub(super) fn activate(
+        &mut self,
+        tcs: u64,
+        aep: u64,
+        from_cssa: u32,
+        to_cssa: u32,
+    ) -> LeafResult {
         let slot = self.tcs.get_mut(tcs)?;
-        require(slot.is_active())?;
-        slot.set_active(false);
-        let state = *slot;
-        self.tracking.leave(state.entry_epoch);
-        Ok(state)
+        require(slot.cell.enter_checked(from_cssa, to_cssa))?;
+        slot.set_aep(aep);
+        Ok(())
+    }
+
+    /// The TCS a thread is to leave from.
+    ///
+    /// # Errors
+    ///
+    /// #PF when there is none.
+    pub(super) fn occupied(&mut self, tcs: u64) -> LeafResult<(TcsState, Arc<TcsCell>)> {
+        let slot = self.tcs.get_mut(tcs)?;
+        Ok((slot.state(), Arc::clone(&slot.cell)))
     }
 }

@@ -51,8 +51,7 @@ impl<M: EpcMemory> Enclave<M> {
         let addresses = [resumption.rip, resumption.fsbase, resumption.gsbase];
         require(addresses.into_iter().all(is_canonical))?;
         require(tcs.state == 0)?;
-        self.activate(rbx, aep)?;
-        self.tcs.get_mut(rbx)?.fields.cssa -= 1;
+        self.activate(rbx, aep, tcs.cssa, tcs.cssa - 1)?;
         Ok(resumption)
     }
 }
