@@ -8,12 +8,42 @@
 pub const ENTER_START: u64 = 1;
 /// RDI at EENTER, CSSA 0: a further thread. RSI: address of a [`HostThread`].
 pub const ENTER_THREAD: u64 = 2;
-/// RDI at EENTER, CSSA 0: an ocall has been answered in its frame.
+/// RDI at EENTER, CSSA 0: an ocall has been answered in its frame. RSI: events, see [`event_of`].
 pub const ENTER_OCALL_RETURN: u64 = 3;
 /// RDI at EENTER, CSSA 1: the enclave raised an exception; EXITINFO says which.
 pub const ENTER_EXCEPTION: u64 = 4;
-/// RDI at EENTER, CSSA 1: an asynchronous event. RSI: the host signal's number.
+/// RDI at EENTER, CSSA 1: asynchronous events. RSI: which, see [`event_of`].
 pub const ENTER_EVENT: u64 = 5;
+
+/// The event that says only: look whether there is something to do.
+pub const EVENT_LOOK: u64 = 1;
+
+/// The event of host signal `signal`, 1 to 63: bit `signal` of a set of events. The host's word, as every
+/// register at EENTER: the enclave decides which signals the host may send.
+#[must_use]
+pub const fn event_of(signal: u32) -> u64 {
+    if signal >= 1 && signal < 64 { 1 << signal } else { EVENT_LOOK }
+}
+
+/// The signals of the host that a program in the enclave may get, as a set of events: those a user sends. Not those
+/// that the processor raises, which the host could forge, nor SIGKILL and SIGSTOP, nor what the host process needs for
+/// itself (SIGPIPE, SIGCHLD, SIGTTIN, SIGTTOU, and 32, 33 and 63 of the real-time signals).
+pub const FORWARDED_SIGNALS: u64 = {
+    // HUP, INT, QUIT, USR1, USR2, ALRM, TERM, STKFLT, CONT, TSTP, URG, VTALRM, PROF, WINCH, IO, PWR.
+    const NAMED: [u32; 16] = [1, 2, 3, 10, 12, 14, 15, 16, 18, 20, 23, 26, 27, 28, 29, 30];
+    let mut set = 0;
+    let mut i = 0;
+    while i < NAMED.len() {
+        set |= event_of(NAMED[i]);
+        i += 1;
+    }
+    let mut real_time = 34;
+    while real_time < 63 {
+        set |= event_of(real_time);
+        real_time += 1;
+    }
+    set
+};
 
 /// RDI at EEXIT: an ocall. RSI: address of its frame (untrusted memory).
 pub const EXIT_OCALL: u64 = 1;

@@ -59,6 +59,14 @@ pub enum Ocall {
     /// CPUID of the host for leaf `args[0]` and sub-leaf `args[1]`: EAX, EBX, ECX, EDX (16 bytes) into the
     /// buffer at `args[2]`. Not to be believed: the enclave masks it by what it knows itself.
     Cpuid = 12,
+    /// Interrupts thread `args[0]` (its index): if it runs in the enclave it is entered with `ENTER_EVENT`, if it
+    /// waits in an ocall that call ends with `-EINTR`. Comes back before that has happened.
+    Interrupt = 13,
+    /// Has some thread interrupted in `args[0]` nanoseconds, once (`u64::MAX`: never). Replaces what was asked for
+    /// before.
+    SetAlarm = 14,
+    /// Stops the host process, as the default action of SIGTSTP does. Comes back when it is continued.
+    StopProcess = 15,
 }
 
 impl Ocall {
@@ -76,6 +84,9 @@ impl Ocall {
         Self::Quote,
         Self::Log,
         Self::Cpuid,
+        Self::Interrupt,
+        Self::SetAlarm,
+        Self::StopProcess,
     ];
 
     /// The ocall with this number.
@@ -100,6 +111,9 @@ impl Ocall {
             Self::Quote => "(quote)",
             Self::Log => "(log)",
             Self::Cpuid => "(cpuid)",
+            Self::Interrupt => "(interrupt)",
+            Self::SetAlarm => "(set alarm)",
+            Self::StopProcess => "(stop process)",
         }
     }
 

@@ -5,23 +5,27 @@
 //! answer one group of ocalls each; `docs/specs/enclave-abi.md` is the contract.
 
 mod buffer;
+mod interrupt;
 mod pages;
 mod park;
 mod quote;
 mod serve;
+mod signals;
 mod syscall;
 mod thread;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use enclave_abi::boot::Boot;
 use enclave_abi::layout::Layout;
 
 use crate::Error;
 use crate::platform::{Enclave, Platform};
+use interrupt::Told;
 use park::ParkWord;
+use signals::Forwarder;
 
 /// How an enclave ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +53,15 @@ pub struct Session {
     log: LogSink,
     /// Thread blocks that have a host thread.
     running: Mutex<BTreeSet<u64>>,
+    /// What each thread block's thread is to be told.
+    threads: Vec<Told>,
+    /// Stands for a thread that does not exist.
+    nobody: Told,
+    /// When some thread is to be interrupted, in nanoseconds of the monotonic clock.
+    alarm: AtomicU64,
+    /// The thread in [`Self::run`].
+    main_tid: AtomicI32,
     ended: Mutex<Option<Ended>>,
-    end: Condvar,
     ocalls: AtomicU64,
     counts: Mutex<Counts>,
     /// Whether to count ocalls by name.
@@ -80,29 +91,28 @@ impl Session {
             park,
             log,
             running: Mutex::default(),
+            threads: (0..layout.threads).map(|_| Told::default()).collect(),
+            nobody: Told::default(),
+            alarm: AtomicU64::new(u64::MAX),
+            main_tid: AtomicI32::new(0),
             ended: Mutex::new(None),
-            end: Condvar::new(),
             ocalls: AtomicU64::new(0),
             counts: Mutex::default(),
             count: false,
         }
     }
 
-    /// Starts the program and waits until the enclave has ended. Host threads may still be inside
-    /// then; the caller ends the process.
+    /// Starts the program and waits until the enclave has ended, telling it of the process's signals meanwhile.
+    /// Host threads may still be inside then; the caller ends the process. To be called on the process's main
+    /// thread, before others are started: the forwarded signals are blocked in it and in all threads to come.
     ///
     /// # Errors
     /// [`Error`] when the arguments do not fit or the first thread cannot be started.
     pub fn run(self: &Arc<Self>, boot: &Boot) -> Result<Ended, Error> {
         let boot = boot.to_bytes().map_err(|source| Error::Boot { reason: source.reason })?;
+        let forwarder = Forwarder::install(self)?;
         thread::start(self, 0, Some(boot))?;
-        let mut ended = lock(&self.ended);
-        loop {
-            if let Some(ended) = ended.as_ref() {
-                return Ok(ended.clone());
-            }
-            ended = self.end.wait(ended).unwrap_or_else(PoisonError::into_inner);
-        }
+        Ok(forwarder.forward_until_end())
     }
 
     /// Ocalls served so far, and by name if [`Self::count`] was set.
@@ -127,7 +137,27 @@ impl Session {
     /// Notes how the enclave ended; the first word counts.
     fn finish(&self, how: Ended) {
         lock(&self.ended).get_or_insert(how);
-        self.end.notify_all();
+        self.wake();
+    }
+
+    fn ended(&self) -> Option<Ended> {
+        lock(&self.ended).clone()
+    }
+
+    /// Has the main thread look at what has changed.
+    fn wake(&self) {
+        signals::wake(self.main_tid.load(Ordering::SeqCst));
+    }
+
+    fn told(&self, index: u64) -> Option<&Told> {
+        self.threads.get(usize::try_from(index).ok()?)
+    }
+
+    /// Tells a thread that runs of events; which one does not matter.
+    fn tell(&self, events: u64) {
+        if let Some(thread) = self.threads.iter().find(|thread| thread.is_running()) {
+            thread.add(events);
+        }
     }
 }
 

@@ -238,6 +238,12 @@ pub fn exit_process(status: u64) -> ! {
     }
 }
 
+/// Stops the host process until it is continued.
+pub fn stop_process() {
+    // A host that does not do it runs the program on.
+    let _ = Request::new(Ocall::StopProcess).send();
+}
+
 /// Severity of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u64)]

@@ -23,6 +23,30 @@ pub struct Exception {
     pub error_code: u32,
 }
 
+/// What the host says has happened: its word, and each signal once however often it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[must_use = "events are told once"]
+pub struct Events(pub(crate) u64);
+
+impl Events {
+    /// Events for tests of a library OS, as `enclave_abi::entry::event_of` encodes them.
+    #[cfg(not(casemate_image))]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// Whether nothing has happened.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The numbers of the host's signals, 1 to 63, ascending.
+    pub fn signals(self) -> impl Iterator<Item = u32> {
+        (1..64).filter(move |&signal| self.0 & enclave_abi::entry::event_of(signal) != 0)
+    }
+}
+
 /// The library OS. One value serves all threads; each call runs on the calling thread's kernel
 /// stack with the application's context below it.
 pub trait Kernel: Sync {
@@ -40,8 +64,8 @@ pub trait Kernel: Sync {
     /// Handles an exception. Returning resumes at `context`.
     fn exception(&self, context: &mut Context, exception: Exception);
 
-    /// Looks at pending signals: the host hinted that there is something to do.
-    fn event(&self, context: &mut Context);
+    /// Looks at pending signals, and at those of the host.
+    fn event(&self, context: &mut Context, events: Events);
 }
 
 /// Names the library OS of an image: `kernel_of_the_image!(&KERNEL)` in the image crate, once.

@@ -71,6 +71,7 @@ struct Thread {
     index: u64,
     buffer: Vec<u8>,
     random: u64,
+    events: u64,
 }
 
 thread_local! {
@@ -98,8 +99,14 @@ impl Machine {
             index,
             buffer: vec![0; SHARED_LEN],
             random: 0x9e37_79b9_7f4a_7c15,
+            events: 0,
         };
         THREAD.with(|slot| *slot.borrow_mut() = Some(thread));
+    }
+
+    /// Tells the calling thread of events, as an entry does.
+    pub fn tell(events: u64) {
+        with(|thread| thread.events |= events);
     }
 
     /// Replaces the host.
@@ -340,6 +347,10 @@ pub(crate) mod backend {
     pub(crate) fn tsc() -> u64 {
         static TICKS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         TICKS.fetch_add(1000, std::sync::atomic::Ordering::Relaxed)
+    }
+
+    pub(crate) fn take_events() -> u64 {
+        with(|thread| std::mem::take(&mut thread.events))
     }
 
     pub(crate) fn xcr0() -> u64 {

@@ -2,7 +2,7 @@
 
 use enclave_abi::ocall::Ocall;
 
-use crate::{backend, host};
+use crate::{backend, host, kernel::Events};
 
 /// Index of the calling thread's block.
 #[must_use]
@@ -42,6 +42,23 @@ pub fn park(seen: u32, timeout_ns: Option<u64>) -> Result<(), host::Error> {
         .value(timeout_ns.unwrap_or(u64::MAX))
         .send()
         .map(|_| ())
+}
+
+/// Takes what the host has told the calling thread of since it last looked.
+pub fn take_events() -> Events {
+    Events(backend::take_events())
+}
+
+/// Has thread `index` look at its signals: in the enclave it gets [`crate::kernel::Kernel::event`], a wait of it
+/// ends early.
+pub fn interrupt(index: u64) {
+    // A host that does not do it delays a signal, which it can do anyway.
+    let _ = host::Request::new(Ocall::Interrupt).value(index).send();
+}
+
+/// Has some thread interrupted in `ns` nanoseconds, or never; replaces what was set before.
+pub fn set_alarm(ns: Option<u64>) {
+    let _ = host::Request::new(Ocall::SetAlarm).value(ns.unwrap_or(u64::MAX)).send();
 }
 
 /// Wakes thread `index` from [`park`], or keeps its next park from waiting.

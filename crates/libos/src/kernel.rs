@@ -6,7 +6,7 @@ use enclave_abi::{boot::Boot, layout::Layout};
 use enclave_rt::{
     context::Context,
     host,
-    kernel::{Exception, FAULT_FETCH, FAULT_WRITE, Kernel, vector},
+    kernel::{Events, Exception, FAULT_FETCH, FAULT_WRITE, Kernel, vector},
 };
 use manifest::Compiled;
 
@@ -34,6 +34,7 @@ use crate::{
         self, FIRST_PID, FsContext, Process, Program, fd::FdTable, limits::Limits, thread::Thread,
     },
     signal::{
+        self,
         deliver::{self, Returning},
         info::Info,
         send,
@@ -112,7 +113,8 @@ impl Kernel for LibOs {
         deliver::deliver(&thread, context, None, words);
     }
 
-    fn event(&self, context: &mut Context) {
+    fn event(&self, context: &mut Context, events: Events) {
+        signal::host::told(events);
         let Some(thread) = process::current() else { return };
         deliver::deliver(&thread, context, None, (0, 0, 0));
     }

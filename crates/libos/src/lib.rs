@@ -35,6 +35,7 @@ mod system;
 #[cfg(test)]
 mod testing;
 mod time;
+mod timer;
 mod user;
 mod vm;
 mod wait;

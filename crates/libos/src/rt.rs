@@ -65,7 +65,12 @@ pub(crate) fn copy_within_user(from: u64, to: u64, len: u64) -> Result<()> {
 /// The errno of a failed host request. A lying host is EIO, and named in the log.
 pub(crate) fn host_errno(error: host::Error) -> Errno {
     match error {
-        host::Error::Errno(number) => Errno::from_number(number).unwrap_or(Errno::EIO),
+        // EINTR: the host interrupted the call for a signal. Whether the program sees that is decided when the
+        // signal is delivered.
+        host::Error::Errno(number) => match Errno::from_number(number) {
+            Some(Errno::EINTR) => Errno::RESTART,
+            errno => errno.unwrap_or(Errno::EIO),
+        },
         host::Error::Lie(call) => {
             crate::log::lie(call);
             Errno::EIO

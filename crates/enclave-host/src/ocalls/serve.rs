@@ -3,7 +3,8 @@
 use enclave_abi::ocall::{HostCall, Ocall};
 
 use super::buffer::SharedBuffer;
-use super::{Ended, Session, pages, quote, syscall, thread};
+use super::interrupt::{self, Told};
+use super::{Ended, Session, pages, quote, signals, syscall, thread};
 use crate::platform::Errno;
 
 /// What the thread does next.
@@ -33,6 +34,9 @@ pub(super) fn serve(session: &std::sync::Arc<Session>, index: u64, buffer: &Shar
             session.finish(status(args[0]));
             return Next::Stop;
         }
+        _ if waits(ocall, detail) && session.told(index).is_some_and(Told::may_not_wait) => {
+            (Errno::EINTR.result(), 0)
+        }
         Ocall::Syscall => {
             let done = syscall::syscall(buffer, detail, &args);
             let value = |value| i64::try_from(value).unwrap_or(Errno::EIO.result());
@@ -48,10 +52,22 @@ pub(super) fn serve(session: &std::sync::Arc<Session>, index: u64, buffer: &Shar
         Ocall::Quote => (quote::quote(session, buffer, &args), 0),
         Ocall::Log => (log(session, buffer, &args), 0),
         Ocall::Cpuid => (cpuid(buffer, &args), 0),
+        Ocall::Interrupt => (interrupt::interrupt(session, args[0]), 0),
+        Ocall::SetAlarm => (signals::set_alarm(session, args[0]), 0),
+        Ocall::StopProcess => (signals::stop_process(), 0),
         _ => (Errno::ENOSYS.result(), 0),
     };
     buffer.answer(result, extra);
     Next::Return
+}
+
+/// Whether an ocall may wait for long.
+fn waits(ocall: Ocall, detail: u64) -> bool {
+    match ocall {
+        Ocall::Park => true,
+        Ocall::Syscall => HostCall::by_number(detail).is_some_and(|call| syscall::waits(call.name)),
+        _ => false,
+    }
 }
 
 fn name(ocall: Ocall, detail: u64) -> &'static str {

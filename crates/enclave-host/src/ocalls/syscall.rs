@@ -90,13 +90,34 @@ pub(super) fn syscall(buffer: &SharedBuffer, number: u64, asked: &[u64; 6]) -> R
             }
         }
     }
-    let result = raw(call.number, &args);
+    let mut result = raw(call.number, &args);
+    // A kick that comes during a call that does not wait is for the next one.
+    while result == Err(Errno::EINTR) && !waits(call.name) {
+        result = raw(call.number, &args);
+    }
     if let (Ok(_), Some((pointer, len))) = (&result, &out_len) {
         // SAFETY: the box is live; the kernel wrote it behind the compiler's back.
         let len = unsafe { std::ptr::from_ref(&**len).read_volatile() };
         buffer.write(*pointer, &len.to_le_bytes()).ok_or(Errno::EFAULT)?;
     }
     result
+}
+
+/// Whether a call may wait for long, and so may end with EINTR.
+pub(super) fn waits(name: &str) -> bool {
+    matches!(
+        name,
+        "read"
+            | "write"
+            | "poll"
+            | "sendto"
+            | "recvfrom"
+            | "connect"
+            | "accept4"
+            | "fcntl"
+            | "openat"
+            | "clock_nanosleep"
+    )
 }
 
 fn check(buffer: &SharedBuffer, kind: &Arg, args: &[u64; 6], index: usize) -> Result<(), Errno> {

@@ -11,10 +11,10 @@ use enclave_abi::entry::{
 use enclave_abi::layout::THREAD_STRIDE;
 
 use super::buffer::{self, SharedBuffer};
+use super::interrupt::{Current, Told};
 use super::serve::{Next, serve};
 use super::{Ended, Session, lock};
 use crate::Error;
-use crate::arch::FloatControl;
 use crate::platform::{EENTER, ERESUME, Entry, Errno, Left};
 
 /// Attempts to enter a TCS that another thread has not left yet, 200 microseconds apart.
@@ -52,10 +52,15 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        let untold = self.session.told(self.index).map_or(0, Told::leave);
         let mut running = lock(&self.session.running);
         running.remove(&self.index);
         let none_left = running.is_empty();
         drop(running);
+        if untold != 0 {
+            self.session.tell(untold);
+            self.session.wake();
+        }
         if std::thread::panicking() {
             let text = "a host thread failed: a fault of Casemate";
             self.session.finish(Ended::Aborted(text.into()));
@@ -97,16 +102,14 @@ fn run(session: &Arc<Session>, index: u64, boot: Option<&[u8]>) {
     let tcs = session.layout.thread(index).tcs;
     let mut entry = Entry { tcs, function: EENTER, registers: [reason, thread.as_ptr() as u64, 0] };
     let mut patience = PATIENCE;
+    let current = Current::new(session, index);
+    let _registered = current.register();
     loop {
-        let control = FloatControl::save();
-        // SAFETY: the image is the one whose measurement was signed; it is trusted to touch host memory
-        // only where it is told to: the structures above and the buffer, which live on.
-        let left = unsafe { session.enclave.enter(&entry) };
-        control.restore();
-        entry = match left {
+        let at_cssa_1 = entry.registers[0] == ENTER_EXCEPTION;
+        entry = match current.enter(&entry, at_cssa_1) {
             Left::Exit([EXIT_OCALL, frame, _]) if frame == buffer.address() => {
                 match serve(session, index, &buffer) {
-                    Next::Return => enter(tcs, ENTER_OCALL_RETURN),
+                    Next::Return => enter(tcs, ENTER_OCALL_RETURN, current.told().take()),
                     Next::Stop => return,
                 }
             }
@@ -116,7 +119,7 @@ fn run(session: &Arc<Session>, index: u64, boot: Option<&[u8]>) {
                 return session.finish(Ended::Aborted(abort(code, detail)));
             }
             Left::Exception(exception) if exception.function == ERESUME => {
-                enter(tcs, ENTER_EXCEPTION)
+                enter(tcs, ENTER_EXCEPTION, 0)
             }
             // The thread that had this TCS before says that it is finished a moment before it leaves.
             Left::Exception(_) if entry.registers[0] == ENTER_THREAD && patience > 0 => {
@@ -132,12 +135,12 @@ fn run(session: &Arc<Session>, index: u64, boot: Option<&[u8]>) {
     }
 }
 
-fn enter(tcs: u64, reason: u64) -> Entry {
-    Entry { tcs, function: EENTER, registers: [reason, 0, 0] }
+fn enter(tcs: u64, reason: u64, events: u64) -> Entry {
+    Entry { tcs, function: EENTER, registers: [reason, events, 0] }
 }
 
 /// What an `EXIT_ABORT` code means.
-fn abort(code: u64, detail: u64) -> String {
+pub(super) fn abort(code: u64, detail: u64) -> String {
     match code {
         ABORT_BAD_ENTRY => format!("the enclave was entered in a wrong state (detail {detail})"),
         ABORT_RUNTIME_FAULT => {

@@ -188,6 +188,7 @@ casemate_rt_leave:
 casemate_rt_answered:
     cmp rdi, {ENTER_OCALL_RETURN}
     jne casemate_rt_bad_entry
+    or gs:[{EVENT}], rsi
     mov rsp, gs:[{OCALL_SP}]
     mov qword ptr gs:[{STATE}], {STATE_INSIDE}
     mov eax, -1
@@ -240,7 +241,11 @@ casemate_rt_stage1:
     popfq
     cmp rax, 1
     jne casemate_rt_stage1_fatal
-    mov r8, gs:[{SSA}]
+    cmp rdi, {ENTER_EVENT}
+    jne 1f
+    or rsi, {EVENT_LOOK}
+    or gs:[{EVENT}], rsi
+1:  mov r8, gs:[{SSA}]
     add r8, {GPRSGX}
     mov r9, [r8 + 136]
     mov r10d, [r8 + 160]
@@ -255,7 +260,6 @@ casemate_rt_stage1:
     # The runtime or the library OS was interrupted.
     test r10d, r10d
     js 1f
-    mov qword ptr gs:[{EVENT}], 1
     lea r11, [rip + casemate_rt_return]
     cmp r9, r11
     jb casemate_rt_stage1_done
@@ -413,7 +417,8 @@ casemate_rt_return:
 casemate_rt_return_end:
 
 casemate_rt_return_event:
-    mov qword ptr gs:[{EVENT}], 0
+    xor esi, esi
+    xchg gs:[{EVENT}], rsi
     mov rdi, rsp
     call casemate_rt_event
     jmp casemate_rt_return

@@ -17,7 +17,7 @@ pub(crate) const HOST_RET: usize = RUNTIME + 0x18;
 pub(crate) const OCALL_SP: usize = RUNTIME + 0x20;
 /// Stack pointer above that XSAVE area.
 pub(crate) const OCALL_FRAME: usize = RUNTIME + 0x28;
-/// Not zero: the host hinted at an event while runtime code ran.
+/// Events the host has told of and nobody has looked at: a set, see `enclave_abi::entry::event_of`.
 pub(crate) const EVENT: usize = RUNTIME + 0x30;
 /// RIP and RSP of the application during the last instructions of the return to it.
 pub(crate) const USER_RIP: usize = RUNTIME + 0x38;
@@ -55,6 +55,16 @@ pub(crate) fn load(offset: usize) -> u64 {
         asm!("mov {}, gs:[{}]", out(reg) value, in(reg) offset, options(nostack, readonly, preserves_flags));
     }
     value
+}
+
+/// Takes the events that the host has told of; stage 1 may add some at any instruction.
+pub(crate) fn take_events() -> u64 {
+    let mut events = 0;
+    // SAFETY: as for `load`; XCHG is one instruction, so no event is lost between read and write.
+    unsafe {
+        asm!("xchg gs:[{}], {}", in(reg) EVENT, inout(reg) events, options(nostack, preserves_flags));
+    }
+    events
 }
 
 /// Writes a field of the calling thread's block.

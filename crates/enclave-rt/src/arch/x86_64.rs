@@ -51,6 +51,8 @@ core::arch::global_asm!(
     ENTER_START = const entry::ENTER_START,
     ENTER_THREAD = const entry::ENTER_THREAD,
     ENTER_OCALL_RETURN = const entry::ENTER_OCALL_RETURN,
+    ENTER_EVENT = const entry::ENTER_EVENT,
+    EVENT_LOOK = const entry::EVENT_LOOK,
     EXIT_OCALL = const entry::EXIT_OCALL,
     EXIT_RESUME = const entry::EXIT_RESUME,
     EXIT_THREAD = const entry::EXIT_THREAD,

@@ -263,6 +263,10 @@ pub(crate) fn xcr0() -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
+pub(crate) fn take_events() -> u64 {
+    tcb::take_events()
+}
+
 pub(crate) fn thread_index() -> u64 {
     tcb::load(tcb::INDEX)
 }

@@ -14,7 +14,7 @@ use crate::{
     arch::{self, tcb},
     context::Context,
     from_host::HostRange,
-    kernel::{Exception, Kernel, vector},
+    kernel::{Events, Exception, Kernel, vector},
 };
 
 unsafe extern "Rust" {
@@ -148,7 +148,7 @@ unsafe extern "sysv64" fn casemate_rt_trap(context: *mut Context) {
     let context = unsafe { &mut *context };
     let info = sgx_types::ExitInfo::from_bits(tcb::load(tcb::TRAP_INFO) as u32);
     if !info.valid() {
-        CASEMATE_KERNEL.event(context);
+        // An interrupt: what it was for is noted, and the return path looks at the note.
     } else if info.vector() == vector::UD && at_syscall(context.rip) {
         context.rip = context.rip.wrapping_add(2);
         context.rcx = context.rip;
@@ -173,11 +173,11 @@ fn at_syscall(rip: u64) -> bool {
     backend::user_read(rip, &mut bytes).is_ok() && bytes == [0x0f, 0x05]
 }
 
-/// The return path found an event noted while runtime code ran.
+/// The return path found events noted.
 #[unsafe(no_mangle)]
-unsafe extern "sysv64" fn casemate_rt_event(context: *mut Context) {
+unsafe extern "sysv64" fn casemate_rt_event(context: *mut Context, events: u64) {
     // SAFETY: the return path passes the thread's own context slot.
     let context = unsafe { &mut *context };
-    CASEMATE_KERNEL.event(context);
+    CASEMATE_KERNEL.event(context, Events(events));
     *context = harmless(*context);
 }

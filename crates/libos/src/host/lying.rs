@@ -246,6 +246,14 @@ const LIES: &[(&str, fn())] = &[
     ("(quote)", quote),
     ("(log)", log_line),
     ("(cpuid)", cpuid),
+    ("(interrupt)", || {
+        refused(Ocall::Interrupt);
+        // A host that does not interrupt delays a signal, which it can do anyway.
+        let _machine = testing::host(|_| i64::MIN);
+        enclave_rt::thread::interrupt(1);
+    }),
+    ("(set alarm)", || refused(Ocall::SetAlarm)),
+    ("(stop process)", || refused(Ocall::StopProcess)),
     ("read", || all_eio(|| file::read(3, &mut [0; 16]), longer)),
     ("write", || all_eio(|| file::write(3, &[0; 16]), longer)),
     ("close", || judged(ocall::CLOSE)),

@@ -24,6 +24,9 @@ use crate::{
 /// Bytes moved by one host call.
 pub(crate) const IO_MAX: usize = 64 << 10;
 
+/// How often a call that must not be interrupted is made.
+const EINTR_PATIENCE: u32 = 100;
+
 /// A host descriptor, closed when dropped.
 #[derive(Debug)]
 pub(crate) struct HostFd(i32);
@@ -119,7 +122,13 @@ pub(crate) fn eventfd() -> Result<i32> {
 /// Adds one to an eventfd.
 pub(crate) fn signal_eventfd(fd: i32) {
     let one = 1u64.to_le_bytes();
-    let _ = Request::syscall(ocall::WRITE).value(fd_arg(fd)).input(&one).value(8).send();
+    // A wake-up must not be lost to a signal.
+    for _ in 0..EINTR_PATIENCE {
+        let sent = Request::syscall(ocall::WRITE).value(fd_arg(fd)).input(&one).value(8).send();
+        if sent.map(drop).map_err(host_errno) != Err(Errno::RESTART) {
+            return;
+        }
+    }
 }
 
 /// Resets an eventfd.

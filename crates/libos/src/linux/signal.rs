@@ -53,6 +53,7 @@ pub(crate) const MINSIGSTKSZ: u64 = 2048;
 pub(crate) const SI_USER: i32 = 0;
 pub(crate) const SI_KERNEL: i32 = 0x80;
 pub(crate) const SI_QUEUE: i32 = -1;
+pub(crate) const SI_TIMER: i32 = -2;
 pub(crate) const SI_TKILL: i32 = -6;
 
 pub(crate) const SEGV_MAPERR: i32 = 1;

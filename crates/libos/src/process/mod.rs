@@ -18,6 +18,7 @@ use crate::{
     fs::location::Location,
     signal::{action::Actions, queue::Queue},
     sync::{Lock, Mutex},
+    timer::Timers,
     user::UserMem,
     vm::space::AddressSpace,
 };
@@ -106,6 +107,7 @@ pub(crate) struct Process {
     pub(crate) program: Mutex<Program>,
     pub(crate) dumpable: AtomicBool,
     pub(crate) no_new_privs: AtomicBool,
+    pub(crate) timers: Mutex<Timers>,
 }
 
 impl Process {
@@ -132,6 +134,7 @@ impl Process {
             program: Mutex::new(program),
             dumpable: AtomicBool::new(true),
             no_new_privs: AtomicBool::new(false),
+            timers: Mutex::default(),
         })
     }
 

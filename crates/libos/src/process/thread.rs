@@ -63,9 +63,12 @@ impl Thread {
         self.clear_child_tid.load(Ordering::SeqCst)
     }
 
-    /// Ends its current wait, if any.
+    /// Has it look at its signals: ends its current wait, or interrupts it where it runs.
     pub(crate) fn wake(&self) {
         self.waiter.wake();
+        if self.index != enclave_rt::thread::index() {
+            enclave_rt::thread::interrupt(self.index);
+        }
     }
 }
 
@@ -75,6 +78,7 @@ impl Sleeper for Thread {
     }
 
     fn has_signal(&self) -> bool {
+        crate::signal::host::collect();
         let (mask, own) = {
             let signals = self.signals.lock();
             (signals.mask, signals.pending.set())

@@ -17,7 +17,7 @@ use crate::{
         SS_AUTODISARM,
     },
     log::{self, Level},
-    process::thread::Thread,
+    process::{FIRST_PID, thread::Thread},
 };
 
 /// How the call that is being returned from ended, if it was a call.
@@ -46,7 +46,7 @@ pub(crate) fn deliver(
             SIG_IGN => {}
             SIG_DFL => match default_of(info.signo) {
                 Default::Ignore => {}
-                Default::Stop => stopping(info.signo),
+                Default::Stop => stop(thread, info.signo),
                 Default::Terminate => die(thread, context, &info),
             },
             _ => {
@@ -122,8 +122,13 @@ fn enter(
     }
 }
 
-fn stopping(signo: u32) {
-    log::once(Level::Warn, format!("signal {signo} would stop the program; it runs on"));
+/// Stops the program with the whole host process, so that whoever started it sees it stopped.
+fn stop(thread: &Thread, signo: u32) {
+    if thread.process.pid == FIRST_PID {
+        host::stop_process();
+    } else {
+        log::once(Level::Warn, format!("signal {signo} would stop a child process; it runs on"));
+    }
 }
 
 /// Ends the process by a signal.
@@ -131,10 +136,14 @@ fn die(thread: &Thread, context: &Context, info: &Info) -> ! {
     let what = match info.fields {
         Fields::Fault { addr } => format!(" at address {addr:#x}"),
         Fields::Sender { pid, .. } => format!(" sent by process {pid}"),
+        Fields::Timer { id, .. } => format!(" of timer {id}"),
         Fields::None => alloc::string::String::new(),
     };
+    // A signal that somebody sent is no news to them.
+    let level =
+        if matches!(info.fields, Fields::Sender { .. }) { Level::Info } else { Level::Warn };
     log::line(
-        Level::Warn,
+        level,
         &format!(
             "{} (thread {}) ended by signal {}{what}, rip {:#x}",
             thread.process.comm(),

@@ -25,6 +25,11 @@ pub(crate) enum Fields {
         uid: u32,
         value: u64,
     },
+    /// Which timer of `timer_create(2)`, and its `sigev_value`.
+    Timer {
+        id: u32,
+        value: u64,
+    },
     /// Where the fault was.
     Fault {
         addr: u64,
@@ -53,6 +58,8 @@ impl Info {
         let body = match self.fields {
             Fields::None => head,
             Fields::Sender { pid, uid, value } => head.u32(pid).u32(uid).u64(value),
+            // si_overrun is asked for by timer_getoverrun(2).
+            Fields::Timer { id, value } => head.u32(id).u32(0).u64(value),
             Fields::Fault { addr } => head.u64(addr),
         };
         body.pad_to(SIGINFO_SIZE).finish()

@@ -6,6 +6,7 @@
 pub(crate) mod action;
 pub(crate) mod deliver;
 pub(crate) mod frame;
+pub(crate) mod host;
 pub(crate) mod info;
 pub(crate) mod mask;
 pub(crate) mod queue;

@@ -9,6 +9,7 @@ pub(crate) mod file_io;
 pub(crate) mod futex;
 pub(crate) mod ids;
 pub(crate) mod ioctl;
+pub(crate) mod itimers;
 pub(crate) mod links;
 pub(crate) mod memory;
 pub(crate) mod meta;

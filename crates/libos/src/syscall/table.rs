@@ -5,8 +5,8 @@
 use alloc::{format, string::String};
 
 use super::{
-    Call, descriptor, file_io, futex, ids, ioctl, links, memory, meta, misc, open, readiness,
-    signals, socket, socket_option, threads, timers,
+    Call, descriptor, file_io, futex, ids, ioctl, itimers, links, memory, meta, misc, open,
+    readiness, signals, socket, socket_option, threads, timers,
 };
 use crate::errno::{Errno, Result};
 
@@ -75,9 +75,9 @@ pub(crate) const ROWS: &[Row] = rows! {
     33 "dup2" Implemented(descriptor::sys_dup2);
     34 "pause" Implemented(signals::sys_pause);
     35 "nanosleep" Implemented(timers::sys_nanosleep);
-    36 "getitimer" Partial(timers::sys_getitimer, "no timer runs");
-    37 "alarm" Partial(timers::sys_alarm, "accepted, no SIGALRM comes");
-    38 "setitimer" Partial(timers::sys_setitimer, "only turning a timer off");
+    36 "getitimer" Implemented(itimers::sys_getitimer);
+    37 "alarm" Implemented(itimers::sys_alarm);
+    38 "setitimer" Partial(itimers::sys_setitimer, "ITIMER_VIRTUAL and ITIMER_PROF can only be turned off");
     39 "getpid" Implemented(ids::sys_getpid);
     40 "sendfile" Implemented(file_io::sys_sendfile);
     41 "socket" Partial(socket::sys_socket, "TCP and UDP over IPv4 and IPv6");
@@ -261,11 +261,11 @@ pub(crate) const ROWS: &[Row] = rows! {
     219 "restart_syscall" Refused(Errno::ENOSYS, "planned");
     220 "semtimedop" Refused(Errno::ENOSYS, "System V IPC is planned");
     221 "fadvise64" Partial(file_io::sys_nothing, "accepted, no effect");
-    222 "timer_create" Refused(Errno::ENOSYS, "timers with signals are planned");
-    223 "timer_settime" Refused(Errno::ENOSYS, "timers with signals are planned");
-    224 "timer_gettime" Refused(Errno::ENOSYS, "timers with signals are planned");
-    225 "timer_getoverrun" Refused(Errno::ENOSYS, "timers with signals are planned");
-    226 "timer_delete" Refused(Errno::ENOSYS, "timers with signals are planned");
+    222 "timer_create" Partial(itimers::sys_timer_create, "not on processor time");
+    223 "timer_settime" Implemented(itimers::sys_timer_settime);
+    224 "timer_gettime" Implemented(itimers::sys_timer_gettime);
+    225 "timer_getoverrun" Implemented(itimers::sys_timer_getoverrun);
+    226 "timer_delete" Implemented(itimers::sys_timer_delete);
     227 "clock_settime" Refused(Errno::EPERM, "needs a privilege nobody has inside an enclave");
     228 "clock_gettime" Implemented(timers::sys_clock_gettime);
     229 "clock_getres" Partial(timers::sys_clock_getres, "always a nanosecond");

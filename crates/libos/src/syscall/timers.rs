@@ -101,38 +101,3 @@ pub(crate) fn sys_clock_nanosleep(call: &mut Call<'_>) -> Result<u64> {
     let deadline = time::deadline(clock, request.to_ns())?;
     sleep_until(call, deadline).map(|()| 0)
 }
-
-/// `alarm(2)`: only turning it off works; nothing is ever due.
-pub(crate) fn sys_alarm(call: &mut Call<'_>) -> Result<u64> {
-    if uint(call.args[0]) != 0 {
-        crate::log::once(
-            crate::log::Level::Warn,
-            "alarm(2) is accepted, but no SIGALRM will come".into(),
-        );
-    }
-    Ok(0)
-}
-
-/// `getitimer(2)`: no timer runs.
-pub(crate) fn sys_getitimer(call: &mut Call<'_>) -> Result<u64> {
-    if uint(call.args[0]) > 2 {
-        return Err(Errno::EINVAL);
-    }
-    call.user().write(call.args[1], &[0; 32]).map(|()| 0)
-}
-
-/// `setitimer(2)`: only turning one off works.
-pub(crate) fn sys_setitimer(call: &mut Call<'_>) -> Result<u64> {
-    let [which, new, old, ..] = call.args;
-    if uint(which) > 2 {
-        return Err(Errno::EINVAL);
-    }
-    let asked = if new == 0 { alloc::vec![0; 32] } else { call.user().bytes(new, 32)? };
-    if asked[16..].iter().any(|&b| b != 0) {
-        return Err(Errno::ENOSYS);
-    }
-    if old != 0 {
-        call.user().write(old, &[0; 32])?;
-    }
-    Ok(0)
-}

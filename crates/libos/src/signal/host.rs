@@ -1,0 +1,29 @@
+//! Signals of the host, and the alarm: what a thread is told of when it is interrupted.
+//!
+//! The host may send what a user sends to a program, and nothing that the processor raises. It can keep a
+//! signal back or send one at any time, as the user can; a program must stand both.
+
+use enclave_abi::entry::{FORWARDED_SIGNALS, event_of};
+use enclave_rt::kernel::Events;
+
+use super::{info::Info, send};
+use crate::{linux::signal::SI_USER, process::FIRST_PID, system, timer};
+
+/// Takes what the calling thread was told of, and sends it where it belongs.
+pub(crate) fn collect() {
+    let events = enclave_rt::thread::take_events();
+    if !events.is_empty() {
+        told(events);
+    }
+}
+
+/// Sends the signals of `events` to the program, and those of timers that are due.
+pub(crate) fn told(events: Events) {
+    for signo in events.signals().filter(|&n| FORWARDED_SIGNALS & event_of(n) != 0) {
+        if let Some(process) = system::process(FIRST_PID) {
+            // The queue of real-time signals may be full; then one is lost, as on Linux.
+            let _ = send::to_process(&process, Info::from_sender(signo, SI_USER, 0, 0));
+        }
+    }
+    timer::expire();
+}
