@@ -1,19 +1,22 @@
-//! Arguments, environment and working directory, from host to enclave: untrusted.
+//! Arguments, environment and circumstances of a start, from host to enclave: untrusted.
 //!
 //! ```text
 //! 0  magic    8 bytes "CSMBOOT1"
 //! 8  argc     u32
 //! 12 envc     u32
-//! 16 strings  argc arguments, envc NAME=VALUE pairs, the working directory, the host path of the
+//! 16 ignored  u64: signals that the host process was started to ignore, bit n for signal n (`entry::event_of`)
+//! 24 cpus     u32: processors that the host process may use
+//! 28 reserved u32: 0
+//! 32 strings  argc arguments, envc NAME=VALUE pairs, the working directory, the host path of the
 //!             tree file: each ends in NUL
 //! ```
 
 use alloc::vec::Vec;
 
-use crate::bytes::u32_at;
+use crate::bytes::{u32_at, u64_at};
 
-const MAGIC: &[u8; 8] = b"CSMBOOT1";
-const STRINGS: usize = 16;
+const MAGIC: &[u8; 8] = b"CSMBOOT2";
+const STRINGS: usize = 32;
 
 /// Largest blob in bytes, Linux's limit for arguments and environment together.
 pub const MAX_LEN: usize = 2 << 20;
@@ -38,6 +41,10 @@ pub struct Boot {
     /// Host path of the file with the trusted files' leaf hashes; empty: there is none, and the
     /// hashes are made anew by reading each file.
     pub trees: Vec<u8>,
+    /// Signals the host process was started to ignore, as `nohup` does: a set of events.
+    pub ignored: u64,
+    /// Processors the host process may use, by affinity and control group; 0: unknown.
+    pub processors: u32,
 }
 
 impl Boot {
@@ -52,6 +59,9 @@ impl Boot {
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&count(self.args.len())?.to_le_bytes());
         out.extend_from_slice(&count(self.env.len())?.to_le_bytes());
+        out.extend_from_slice(&self.ignored.to_le_bytes());
+        out.extend_from_slice(&self.processors.to_le_bytes());
+        out.extend_from_slice(&[0; 4]);
         for string in self.args.iter().chain(&self.env).chain([&self.cwd, &self.trees]) {
             if string.contains(&0) {
                 return Err(Malformed { reason: "a string holds a NUL byte" });
@@ -79,6 +89,8 @@ impl Boot {
         let short = Malformed { reason: "header cut short" };
         let argc = u32_at(bytes, 8).ok_or(short)? as usize;
         let envc = u32_at(bytes, 12).ok_or(short)? as usize;
+        let ignored = u64_at(bytes, 16).ok_or(short)?;
+        let processors = u32_at(bytes, 24).ok_or(short)?;
         let body = bytes.get(STRINGS..).ok_or(short)?;
         let Some((0, body)) = body.split_last() else {
             return Err(Malformed { reason: "last string is not terminated" });
@@ -90,7 +102,7 @@ impl Boot {
         let trees = strings.pop().unwrap_or_default();
         let cwd = strings.pop().unwrap_or_default();
         let env = strings.split_off(argc);
-        Ok(Self { args: strings, env, cwd, trees })
+        Ok(Self { args: strings, env, cwd, trees, ignored, processors })
     }
 }
 
@@ -106,6 +118,8 @@ mod tests {
             env: vec![b"A=1".to_vec()],
             cwd: b"/tmp".to_vec(),
             trees: b"/etc/casemate/manifest.trees".to_vec(),
+            ignored: 1 << 1,
+            processors: 3,
         }
     }
 

@@ -102,13 +102,19 @@ impl Session {
         }
     }
 
-    /// Starts the program and waits until the enclave has ended, telling it of the process's signals meanwhile.
+    /// Starts the program, with the signals this process ignores and the processors it may use, and waits until the enclave has ended, telling it of the process's signals meanwhile.
     /// Host threads may still be inside then; the caller ends the process. To be called on the process's main
     /// thread, before others are started: the forwarded signals are blocked in it and in all threads to come.
     ///
     /// # Errors
     /// [`Error`] when the arguments do not fit or the first thread cannot be started.
     pub fn run(self: &Arc<Self>, boot: &Boot) -> Result<Ended, Error> {
+        let boot = Boot {
+            ignored: signals::ignored(),
+            processors: std::thread::available_parallelism()
+                .map_or(0, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
+            ..boot.clone()
+        };
         let boot = boot.to_bytes().map_err(|source| Error::Boot { reason: source.reason })?;
         let forwarder = Forwarder::install(self)?;
         thread::start(self, 0, Some(boot))?;

@@ -175,7 +175,7 @@ fn start(boot: &Boot, layout: &Layout, manifest: &[u8]) -> Result<Context> {
         log::line(Level::Error, &format!("{refused}"));
         Errno::EPERM
     })?;
-    system::init(layout);
+    system::init(layout, boot.processors);
     let root = Location::root(build_tree(&manifest));
     let cwd = path::resolve(&root, &root, &resolved.cwd, path::Last::Follow);
     let cwd = cwd.unwrap_or_else(|_| {
@@ -206,6 +206,7 @@ fn start(boot: &Boot, layout: &Layout, manifest: &[u8]) -> Result<Context> {
     };
     let fs = FsContext { root, cwd, umask: 0o022 };
     let process = Process::first(space, standard_files()?, fs, program);
+    signal::host::ignore(&process, boot.ignored);
     adopt(&process, enclave_rt::thread::index());
     Ok(Context::at_start(loaded.entry, loaded.rsp))
 }

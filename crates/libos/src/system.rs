@@ -12,10 +12,12 @@ use crate::{
 
 static PROCESSES: Mutex<BTreeMap<u32, Arc<Process>>> = Mutex::new(BTreeMap::new());
 static THREADS: AtomicU64 = AtomicU64::new(1);
+static PROCESSORS: AtomicU64 = AtomicU64::new(1);
 static HOSTNAME: Lock<Vec<u8>> = Lock::new(Vec::new());
 
-/// Takes the measured choices over.
-pub(crate) fn init(layout: &Layout) {
+/// Takes the measured choices over, and how many processors the host says there are.
+pub(crate) fn init(layout: &Layout, processors: u32) {
+    PROCESSORS.store(u64::from(processors), Ordering::SeqCst);
     THREADS.store(layout.threads, Ordering::SeqCst);
     *HOSTNAME.lock() = b"enclave".to_vec();
 }
@@ -25,9 +27,10 @@ pub(crate) fn thread_limit() -> u64 {
     THREADS.load(Ordering::SeqCst)
 }
 
-/// Processors the program is told of: as many as it can have threads, up to four.
+/// Processors the program is told of: as many as the host process may use, which is the host's word, but no more
+/// than the program can have threads, or fit an affinity mask of one word.
 pub(crate) fn processors() -> u64 {
-    thread_limit().clamp(1, 4)
+    PROCESSORS.load(Ordering::SeqCst).clamp(1, thread_limit().clamp(1, 63))
 }
 
 /// Adds a process.

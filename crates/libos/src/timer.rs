@@ -49,13 +49,9 @@ impl Timer {
     /// Goes on to the next time after `now` if it is due; whether it was.
     fn pass(&mut self, now: u64) -> bool {
         let Some(due) = self.due_ns.filter(|&due| due <= now) else { return false };
-        if self.interval_ns == 0 {
-            (self.due_ns, self.overrun) = (None, 0);
-        } else {
-            let missed = (now - due) / self.interval_ns;
-            self.overrun = missed.min(i32::MAX.unsigned_abs().into());
-            self.due_ns = Some(due.saturating_add((missed + 1).saturating_mul(self.interval_ns)));
-        }
+        let missed = (now - due).checked_div(self.interval_ns);
+        self.overrun = missed.unwrap_or(0).min(i32::MAX.unsigned_abs().into());
+        self.due_ns = missed.map(|n| due.saturating_add((n + 1).saturating_mul(self.interval_ns)));
         true
     }
 }

@@ -146,6 +146,21 @@ impl<'a> Forwarder<'a> {
     }
 }
 
+/// The forwarded signals that this process was started to ignore, as a set of events: the program is to ignore them
+/// too, until it says otherwise.
+pub(super) fn ignored() -> u64 {
+    let is_ignored = |signal: &u32| {
+        // SAFETY: all zero is a valid `sigaction`.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        // SAFETY: reads the action of a signal into a live structure.
+        let read =
+            unsafe { libc::sigaction(signal.cast_signed(), std::ptr::null(), &raw mut action) };
+        read == 0 && action.sa_sigaction == libc::SIG_IGN
+    };
+    let forwarded = (1..63).filter(|n| FORWARDED_SIGNALS & event_of(*n) != 0);
+    forwarded.filter(is_ignored).map(event_of).fold(0, |set, event| set | event)
+}
+
 /// The signals that are taken here.
 fn forwarded() -> libc::sigset_t {
     // SAFETY: all zero is a valid set on Linux, and `sigemptyset` makes it one anyway.

@@ -6,14 +6,26 @@
 use enclave_abi::entry::{FORWARDED_SIGNALS, event_of};
 use enclave_rt::kernel::Events;
 
-use super::{info::Info, send};
-use crate::{linux::signal::SI_USER, process::FIRST_PID, system, timer};
+use super::{action::Action, info::Info, send};
+use crate::{
+    linux::signal::{SI_USER, SIG_IGN},
+    process::{FIRST_PID, Process},
+    system, timer,
+};
 
 /// Takes what the calling thread was told of, and sends it where it belongs.
 pub(crate) fn collect() {
     let events = enclave_rt::thread::take_events();
     if !events.is_empty() {
         told(events);
+    }
+}
+
+/// Has the program start with the signals of a set ignored that the host process was started to ignore.
+pub(crate) fn ignore(process: &Process, events: u64) {
+    let mut actions = process.actions.lock();
+    for signo in (1..64).filter(|&n| FORWARDED_SIGNALS & events & event_of(n) != 0) {
+        actions.set(signo, Action { handler: SIG_IGN, ..Action::default() });
     }
 }
 
