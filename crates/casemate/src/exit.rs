@@ -18,7 +18,7 @@ Evidence and collateral that do not verify:
   13  unavailable: collateral is missing or its service does not answer
   14  a mistake in the verifier
 casemate run: the program's status, 128 plus the number of the signal that ended
-it, or 125 when the enclave could not go on";
+it, or 125 when the enclave could not be started or could not go on";
 
 /// How a verb ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub(crate) enum Exit {
     Evidence(dcap::Blame),
     /// `casemate run`: the program's own status.
     Program(u8),
+    /// `casemate run`: the program did not run, or not to its end.
+    NotRun,
 }
 
 impl From<Exit> for ExitCode {
@@ -43,6 +45,7 @@ impl From<Exit> for ExitCode {
             // 2 is clap's, for a wrong command line.
             Exit::Refused => 3,
             Exit::Program(status) => status,
+            Exit::NotRun => 125,
             Exit::Evidence(blame) => match blame {
                 dcap::Blame::Malformed => 10,
                 dcap::Blame::Untrusted => 11,

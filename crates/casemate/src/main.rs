@@ -8,8 +8,10 @@
 mod attest;
 mod clock;
 mod collateral;
+mod compile;
 mod exit;
 mod files;
+mod image;
 mod inspect;
 mod quote;
 mod run;
@@ -34,6 +36,7 @@ struct Cli {
 enum Verb {
     Attest(attest::Args),
     Collateral(collateral::Args),
+    Compile(compile::Args),
     Inspect(inspect::Args),
     Quote(quote::Args),
     Run(Box<run::Args>),
@@ -41,9 +44,13 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().verb {
+    let verb = Cli::parse().verb;
+    // The program's own statuses are all others.
+    let failure = if matches!(verb, Verb::Run(_)) { Exit::NotRun } else { Exit::Failed };
+    let outcome = match verb {
         Verb::Attest(args) => args.run(),
         Verb::Collateral(args) => args.run(),
+        Verb::Compile(args) => args.run(),
         Verb::Inspect(args) => args.run(),
         Verb::Quote(args) => args.run(),
         Verb::Run(args) => args.run(),
@@ -53,7 +60,7 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             eprintln!("casemate: {error:#}");
-            Exit::Failed.into()
+            failure.into()
         }
     }
 }

@@ -1,38 +1,56 @@
 //! `casemate run`: a program in an enclave.
 
+mod cache;
 mod development;
-mod image;
 mod platform;
+mod prepare;
+mod signed;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use enclave_abi::boot::Boot;
 use enclave_host::identity;
 use enclave_host::ocalls::{Ended, Session};
-use enclave_host::platform::Platform as _;
 use enclave_host::stream::PageStream;
 
 use crate::exit::Exit;
+use crate::image;
 use crate::quote::Location;
 
-pub(crate) use platform::Strictness;
+pub(crate) use platform::{Choice, Strictness};
 
 /// Run a program in an enclave.
+///
+/// Needs a compiled and signed manifest: the one of --manifest, of $CASEMATE_MANIFEST, or
+/// /etc/casemate/manifest.toml, in this order. The compiled form lies beside the manifest with the ending
+/// .casemate, the signature with .sig. No key is needed.
 ///
 /// Exits with the program's status, or 128 plus the number of the signal that ended it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Development path: no manifest; the host's files pass through, the enclave is signed with a key that
-    /// everybody knows. Also CASEMATE_DEV=1.
+    /// The manifest.
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// The signature; beside the compiled manifest if not given.
+    #[arg(long, value_name = "FILE")]
+    sigstruct: Option<PathBuf>,
+    /// Development path: signs with a key that everybody knows. Without --manifest the host's files pass
+    /// through; with it, a manifest that is not compiled or signed will do. Also CASEMATE_DEV=1.
     #[arg(long)]
     dev: bool,
+    /// Run a manifest that makes a debug enclave, whose memory anybody on this machine can read.
+    #[arg(long)]
+    allow_debug: bool,
     /// The enclave image; beside this program, or $CASEMATE_IMAGE, if not given.
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
+    /// Where the enclave runs: on SGX hardware, on the emulator, or on hardware where there is any.
+    #[arg(long, value_enum, value_name = "PLATFORM", default_value = "auto")]
+    platform: Choice,
     /// How strictly the emulator imitates hardware.
     #[arg(long, value_enum, value_name = "MODE", default_value = "off", num_args = 0..=1, default_missing_value = "closed", require_equals = true)]
     strict: Strictness,
@@ -45,51 +63,65 @@ pub(crate) struct Args {
     /// Directory of emulated platforms.
     #[command(flatten)]
     location: Location,
-    /// The program and its arguments.
-    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    /// The program and its arguments; by default the manifest's program without arguments.
+    #[arg(last = true, value_name = "PROGRAM")]
     command: Vec<OsString>,
 }
 
 impl Args {
     pub(crate) fn run(self) -> Result<Exit> {
-        if !self.dev && std::env::var_os("CASEMATE_DEV").is_none_or(|value| value != "1") {
-            bail!(
-                "no manifest: signed manifests are planned; `casemate run --dev` is the development path"
+        let prepared = prepare::prepare(&self)?;
+        let image = image::load(self.image.as_deref())?;
+        let enclave = &prepared.compiled.enclave;
+        let stream = PageStream::new(&image, enclave, &prepared.bytes)
+            .context("make the enclave that the manifest describes (section [enclave])")?;
+        let platform = platform::choose(&self, &image, &stream)?;
+        if platform.name() == "emulated" {
+            eprintln!(
+                "casemate: {}emulated enclave: it protects nothing from this machine",
+                prepared.remark()
             );
         }
-        eprintln!(
-            "casemate: development run: emulated enclave, host files pass through, signed with a key everybody has"
-        );
-        let image = image::load(self.image.as_deref())?;
-        let program = development::program(&self.command[0])?;
-        let compiled = development::manifest(&program)?;
-        let bytes = compiled.to_bytes();
-        let stream = PageStream::new(&image, &compiled.enclave, &bytes)?;
-        let platform = platform::emulated(&self.location, self.strict, self.emu_transition_cycles)?
-            .with_image(&image, &stream);
-        let platform = Arc::new(platform);
-        let secs = identity::secs(&compiled.enclave, &platform.capabilities(), platform.name())?;
-        let sigstruct = development::sign(&compiled.enclave, identity::mrenclave(&stream))?;
+        let secs = identity::secs(enclave, &platform.capabilities(), platform.name())?;
+        let sigstruct = match prepared.sigstruct {
+            Some(sigstruct) => sigstruct,
+            None => development::sign(enclave, identity::mrenclave(&stream))?,
+        };
+        let boot = boot(&prepared, self.command)?;
         let enclave = enclave_host::load(&*platform, &stream, &secs, &sigstruct)?;
+        // Relative host paths of the manifest start at its directory.
+        if let Some(directory) = &prepared.directory {
+            std::env::set_current_dir(directory)
+                .with_context(|| format!("go to {}", directory.display()))?;
+        }
         let mut session = Session::new(enclave, platform, *stream.layout(), platform::log_sink());
         session.count = self.stats;
         let session = Arc::new(session);
-        let ended = session.run(&boot(&self.command)?)?;
+        let ended = session.run(&boot)?;
         if self.stats {
             platform::print_stats(&session);
         }
         Ok(exit_of(ended))
     }
+
+    fn is_development(&self) -> bool {
+        self.dev || std::env::var_os("CASEMATE_DEV").is_some_and(|value| value == "1")
+    }
 }
 
-fn boot(command: &[OsString]) -> Result<Boot> {
+/// What the host asks for: refused here as the enclave would refuse it, but in words.
+fn boot(prepared: &prepare::Prepared, command: Vec<OsString>) -> Result<Boot> {
     // argv[0] is what the user wrote, as a shell has it: programs with several names tell them apart by it.
-    let args = command.iter().map(|arg| arg.clone().into_vec()).collect();
-    let env = std::env::vars_os()
+    let args: Vec<Vec<u8>> = command.into_iter().map(OsString::into_vec).collect();
+    let env: Vec<Vec<u8>> = std::env::vars_os()
         .map(|(name, value)| [name.into_vec(), b"=".to_vec(), value.into_vec()].concat())
         .collect();
     let cwd = std::env::current_dir().context("find the working directory")?;
-    Ok(Boot { args, env, cwd: cwd.into_os_string().into_vec(), ..Boot::default() })
+    let cwd = cwd.into_os_string().into_vec();
+    prepared.compiled.resolve(&args, &env, &cwd).context("start the program")?;
+    let path = |path: &Path| path.as_os_str().to_owned().into_vec();
+    let trees = prepared.trees.as_deref().map(path).unwrap_or_default();
+    Ok(Boot { args, env, cwd, trees, ..Boot::default() })
 }
 
 fn exit_of(ended: Ended) -> Exit {
@@ -98,7 +130,7 @@ fn exit_of(ended: Ended) -> Exit {
         Ended::Killed(signal) => Exit::Program(128_u8.saturating_add(signal)),
         Ended::Aborted(reason) => {
             eprintln!("casemate: {reason}");
-            Exit::Program(125)
+            Exit::NotRun
         }
     }
 }

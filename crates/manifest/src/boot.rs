@@ -32,7 +32,7 @@ pub enum Refused {
         found: Vec<u8>,
     },
     /// An argument matches no pattern.
-    #[error("argument {index} matches none of the manifest's args.host patterns")]
+    #[error("argument {index} matches no pattern of program.host_args in the manifest")]
     Argument {
         /// Its index in `argv`.
         index: usize,

@@ -117,7 +117,11 @@ impl Compiled {
         }
         let enclave = Enclave::read(&mut r)?;
         let program = Program::read(&mut r)?;
+        let refused = r.malformed("files are recorded at first use without the dev flag");
         let files = FileMap::read(&mut r)?;
+        if !enclave.dev && files.records() {
+            return Err(refused);
+        }
         r.end()?;
         Ok(Self { enclave, program, files })
     }

@@ -7,6 +7,8 @@ use crate::{Hash, is_canonical_path, path};
 
 /// Permission bits of a mode, with set-user-ID, set-group-ID and sticky.
 const MODE_BITS: u32 = 0o7777;
+/// Symbolic links followed on the way to one entry, as in Linux.
+const LINKS_MAX: u32 = 40;
 
 /// Everything the enclave sees, by ascending path. What is not here does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -106,6 +108,33 @@ impl InputKind {
         (Self::Token, "token"),
     ];
 
+    /// The kind with this name in the manifest.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
+    }
+
+    /// The name in the manifest.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
+    }
+
+    /// The kind that a path usually holds, for the paths every container has.
+    #[must_use]
+    pub fn of_path(path: &str) -> Option<Self> {
+        Some(match path {
+            "/etc/resolv.conf" => Self::ResolvConf,
+            "/etc/hosts" => Self::Hosts,
+            "/etc/hostname" => Self::Hostname,
+            "/etc/localtime" => Self::Zoneinfo,
+            _ if path.ends_with("/ca-certificates.crt") => Self::CaBundle,
+            _ if path.ends_with("/token") => Self::Token,
+            _ if path.starts_with("/usr/share/zoneinfo/") => Self::Zoneinfo,
+            _ => return None,
+        })
+    }
+
     fn from_number(number: u8) -> Option<Self> {
         Self::ALL.iter().map(|(kind, _)| *kind).find(|kind| *kind as u8 == number)
     }
@@ -165,6 +194,11 @@ impl FileMap {
         &self.entries
     }
 
+    /// Whether an entry records what is read at first use.
+    pub(crate) fn records(&self) -> bool {
+        self.entries.iter().any(|e| matches!(e.kind, Kind::Passthrough { record: true, .. }))
+    }
+
     /// The entry with exactly this path.
     #[must_use]
     pub fn entry(&self, path: &[u8]) -> Option<&Entry> {
@@ -186,6 +220,34 @@ impl FileMap {
             return Found::ImpliedDirectory;
         }
         Found::Nothing
+    }
+
+    /// The entry a path leads to, symbolic links of the map followed in every component; `None` when
+    /// the path leads to no entry, or round in circles.
+    #[must_use]
+    pub fn follow(&self, path: &[u8]) -> Option<&Entry> {
+        let mut rest: Vec<Vec<u8>> = path::components_backwards(path);
+        let mut at: Vec<u8> = Vec::new();
+        let mut links = 0;
+        while let Some(name) = rest.pop() {
+            match name.as_slice() {
+                b"." => continue,
+                b".." => at.truncate(at.iter().rposition(|&b| b == b'/').unwrap_or(0)),
+                _ => at = [&at, b"/".as_slice(), &name].concat(),
+            }
+            let Some(Entry { kind: Kind::Symlink { target }, .. }) = self.entry(&at) else {
+                continue;
+            };
+            links += 1;
+            if links > LINKS_MAX {
+                return None;
+            }
+            let stay =
+                if target.starts_with(b"/") { 0 } else { at.iter().rposition(|&b| b == b'/')? };
+            at.truncate(stay);
+            rest.extend(path::components_backwards(target));
+        }
+        self.entry(if at.is_empty() { b"/" } else { &at })
     }
 
     /// The nearest ancestor entry, if it is one that has members of its own, and the number of

@@ -3,7 +3,7 @@
 //! Two forms. The *source* is the TOML file a user writes (module `source`, feature `toml`, host
 //! only). The *compiled* form, [`Compiled`], is the small binary that the enclave carries and that
 //! EEXTEND measures; `docs/specs/compiled-manifest.md` is its specification. Freezing the one into
-//! the other (hashing files) needs I/O and therefore lives in `enclave-host`.
+//! the other (hashing files) needs I/O and therefore lives in the command line.
 //!
 //! Key types: [`Compiled`] with its [`FileMap`], [`Resolved`] (what is left of the host's arguments
 //! and environment once the manifest has judged them), [`Tree`] (the Merkle tree of a trusted file).
@@ -23,6 +23,8 @@ mod compiled;
 mod files;
 mod path;
 mod pattern;
+#[cfg(feature = "toml")]
+pub mod source;
 mod tree;
 
 pub use boot::{Refused, Resolved};

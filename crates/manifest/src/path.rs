@@ -1,5 +1,7 @@
 //! Paths inside the enclave.
 
+use alloc::vec::Vec;
+
 /// Longest path in bytes, Linux's `PATH_MAX` without the NUL.
 pub(crate) const MAX: usize = 4095;
 
@@ -22,6 +24,12 @@ pub(crate) fn below<'p>(path: &'p [u8], dir: &[u8]) -> Option<&'p [u8]> {
     }
     let rest = path.strip_prefix(dir)?;
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix(b"/") }
+}
+
+/// The components of a path, the last one first.
+pub(crate) fn components_backwards(path: &[u8]) -> Vec<Vec<u8>> {
+    let names = path.split(|&b| b == b'/').filter(|name| !name.is_empty());
+    names.rev().map(<[u8]>::to_vec).collect()
 }
 
 #[cfg(test)]

@@ -23,6 +23,13 @@ const KNOWN: &[KnownSigner] = &[
     },
     KnownSigner {
         mrsigner: Mrsigner(hex(
+            b"bb0b22465413ae2d6b9fb9d10c473d99d2942655ef771c92b586697e01698457",
+        )),
+        name: "development key of Casemate",
+        key_is_public: true,
+    },
+    KnownSigner {
+        mrsigner: Mrsigner(hex(
             b"8c4f5775d796503e96137f77c68a829a0056ac8ded70140b081b094490c57bff",
         )),
         name: "Intel, SGX quoting and quote-verification enclaves",

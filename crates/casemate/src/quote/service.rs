@@ -17,10 +17,10 @@ pub(crate) type Service = QuotingService<Box<dyn Fn(&TargetInfo, &Report) -> boo
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Location {
     /// Name of the emulated platform; it is made when first used.
-    #[arg(long, value_name = "NAME", default_value = PlatformStore::DEFAULT_NAME, global = true)]
+    #[arg(long = "emu-platform", value_name = "NAME", default_value = PlatformStore::DEFAULT_NAME, global = true)]
     platform: String,
     /// Directory of emulated platforms; they have one root.
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(long = "emu-platforms", value_name = "DIR", global = true)]
     platforms: Option<PathBuf>,
 }
 
@@ -37,7 +37,7 @@ impl Location {
             return Ok(directory.clone());
         }
         let home = std::env::home_dir().context(
-            "find the directory of emulated platforms: no home directory; use --platforms",
+            "find the directory of emulated platforms: no home directory; use --emu-platforms",
         )?;
         Ok(PlatformStore::default_root(&home))
     }

@@ -6,14 +6,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use crypto::rsa3072::PrivateKey;
 use enclave_host::identity;
-use manifest::{
-    Compiled, Cwd, Enclave, Entry, EnvRule, EnvValue, FileMap, Kind, LEAF_SIZE, Pattern, Program,
-    Tree,
-};
+use manifest::{Compiled, Cwd, Enclave, Entry, EnvRule, EnvValue, FileMap, Kind, Pattern, Program};
 use sgx_types::{Mrenclave, Sigstruct, SigstructDate, signing};
+
+use super::cache;
+use crate::compile::freeze;
 
 /// Publicly known on purpose: a policy that does not name its MRSIGNER refuses what it signs.
 const KEY: &str = include_str!("development.pem");
@@ -44,7 +44,13 @@ pub(super) fn manifest(program: &Path) -> Result<Compiled> {
         path: b"/".to_vec(),
         kind: Kind::Passthrough { host: b"/".to_vec(), writable: true, record: true },
     };
-    let files = FileMap::new(vec![root, Entry { path: path.clone(), kind: trusted(program)? }])?;
+    let files = FileMap::new(vec![
+        root,
+        Entry {
+            path: path.clone(),
+            kind: freeze::trusted(&path, &path, program, None)?.entry.kind,
+        },
+    ])?;
     let any = |name: &str| EnvRule {
         name: Pattern::new(name.as_bytes()),
         value: EnvValue::Host(Pattern::any()),
@@ -72,25 +78,14 @@ pub(super) fn manifest(program: &Path) -> Result<Compiled> {
     })
 }
 
-fn trusted(program: &Path) -> Result<Kind> {
-    let content = fs::read(program).with_context(|| format!("read {}", program.display()))?;
-    let mode = fs::metadata(program)?.permissions().mode() & 0o7777;
-    if content.is_empty() {
-        bail!("{} is empty", program.display());
-    }
-    let leaf = usize::try_from(LEAF_SIZE)?;
-    let tree = Tree::from_leaves(content.chunks(leaf).map(Tree::leaf).collect());
-    Ok(Kind::Trusted {
-        host: program.as_os_str().as_bytes().to_vec(),
-        size: content.len() as u64,
-        mode,
-        root: tree.root(),
-    })
-}
-
-/// Signs with the development key.
+/// Signs with the development key. Signing takes longer than starting, so signatures are kept.
 pub(super) fn sign(enclave: &Enclave, mrenclave: Mrenclave) -> Result<Sigstruct> {
-    let key = PrivateKey::from_pem(KEY).context("read the development key")?;
     let unsigned = identity::unsigned_sigstruct(enclave, mrenclave, DATE);
-    Ok(signing::sign(&unsigned, &key, &mut crypto::os_rng())?)
+    if let Some(signed) = cache::find(&unsigned) {
+        return Ok(signed);
+    }
+    let key = PrivateKey::from_pem(KEY).context("read the development key")?;
+    let signed = signing::sign(&unsigned, &key, &mut crypto::os_rng())?;
+    cache::keep(&signed);
+    Ok(signed)
 }

@@ -1,12 +1,49 @@
-//! The emulated platform of a run, its log and its figures.
+//! The platform of a run, its log and its figures.
 
-use anyhow::Result;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use enclave_host::image::Image;
 use enclave_host::ocalls::{LogSink, Session};
+use enclave_host::platform::Platform;
 use enclave_host::platform::emulated::{Emulated, Quoter, Settings};
+use enclave_host::platform::hardware::Hardware;
+use enclave_host::stream::PageStream;
 use sgx_emu::exec::Strict;
 use sgx_types::{Report, TargetInfo};
 
+use super::Args;
 use crate::quote::{Location, Service};
+
+/// Where the enclave runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Choice {
+    /// On SGX hardware if this machine has it, else on the emulator.
+    Auto,
+    /// On the emulator.
+    Emulated,
+    /// On SGX hardware.
+    Hardware,
+}
+
+/// The platform that the command line asks for.
+pub(super) fn choose(
+    args: &Args,
+    image: &Image,
+    stream: &PageStream<'_>,
+) -> Result<Arc<dyn Platform>> {
+    match args.platform {
+        Choice::Hardware => Ok(Arc::new(
+            Hardware::new()
+                .context("run on SGX hardware; `casemate doctor` says what this machine lacks")?,
+        )),
+        Choice::Auto if let Ok(hardware) = Hardware::new() => Ok(Arc::new(hardware)),
+        Choice::Auto | Choice::Emulated => {
+            let emulated = emulated(&args.location, args.strict, args.emu_transition_cycles)?;
+            Ok(Arc::new(emulated.with_image(image, stream)))
+        }
+    }
+}
 
 /// How strictly the emulator imitates hardware.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -45,11 +82,7 @@ impl Quoter for EmulatedQuoter {
 }
 
 /// The emulated machine, with its quoting service.
-pub(super) fn emulated(
-    location: &Location,
-    strict: Strictness,
-    transition_cycles: u64,
-) -> Result<Emulated> {
+fn emulated(location: &Location, strict: Strictness, transition_cycles: u64) -> Result<Emulated> {
     let settings = Settings { strict: strict.into(), transition_cycles };
     let quoter = EmulatedQuoter(location.service()?);
     Ok(Emulated::new(location.platform()?, settings, Some(Box::new(quoter)))?)

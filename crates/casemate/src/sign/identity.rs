@@ -1,7 +1,10 @@
 //! What the signer states about the enclave: product, versions, attributes, masks, date.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use sgx_types::{AttributeFlags, Attributes, Miscselect, Sigstruct, SigstructDate, Xfrm};
+use enclave_host::identity::unsigned_sigstruct;
+use sgx_types::{
+    AttributeFlags, Attributes, Miscselect, Mrenclave, Sigstruct, SigstructDate, Xfrm,
+};
 
 use super::source::Measured;
 use crate::text;
@@ -10,16 +13,17 @@ const SECONDS_PER_DAY: u64 = 86_400;
 /// All XSAVE features but AVX, AVX-512 and AMX, which are left to the machine.
 const DEFAULT_XFRM_MASK: &str = "0xfffffffffff9ff1b";
 
-/// Fields of the SIGSTRUCT. A set of bits is a number or names with commas between.
+/// Fields of the SIGSTRUCT. A set of bits is a number or names with commas between. A manifest says
+/// most of them itself.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Fields of the SIGSTRUCT")]
 #[group(id = "identity")]
 pub(crate) struct Args {
     /// Product number.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, conflicts_with = "manifest", value_name = "N", default_value_t = 0)]
     isvprodid: u16,
     /// Security version: raise it when an older version must lose its secrets.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, conflicts_with = "manifest", value_name = "N", default_value_t = 0)]
     isvsvn: u16,
     /// Extended product number (KSS), 32 hexadecimal digits.
     #[arg(long, value_name = "HEX", value_parser = text::from_hex::<16>)]
@@ -28,25 +32,25 @@ pub(crate) struct Args {
     #[arg(long, value_name = "HEX", value_parser = text::from_hex::<16>)]
     isvfamilyid: Option<[u8; 16]>,
     /// Attribute flags the enclave must have.
-    #[arg(long, value_name = "BITS", default_value = "MODE64BIT,KSS", value_parser = flags)]
+    #[arg(long, conflicts_with = "manifest", value_name = "BITS", default_value = "MODE64BIT,KSS", value_parser = flags)]
     attributes: u64,
     /// Which attribute flags are fixed; the others are left to who starts the enclave.
-    #[arg(long, value_name = "BITS", default_value = "0xffffffffffffffff", value_parser = flags)]
+    #[arg(long, conflicts_with = "manifest", value_name = "BITS", default_value = "0xffffffffffffffff", value_parser = flags)]
     attributes_mask: u64,
     /// Leave DEBUG to who starts the enclave: a debugger can then read all its memory.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "manifest")]
     allow_debug: bool,
     /// XSAVE features the enclave must have.
-    #[arg(long, value_name = "BITS", default_value = "X87,SSE", value_parser = xfrm)]
+    #[arg(long, conflicts_with = "manifest", value_name = "BITS", default_value = "X87,SSE", value_parser = xfrm)]
     xfrm: u64,
     /// Which XSAVE features are fixed; by default all but AVX, AVX-512 and AMX.
-    #[arg(long, value_name = "BITS", default_value = DEFAULT_XFRM_MASK, value_parser = xfrm)]
+    #[arg(long, conflicts_with = "manifest", value_name = "BITS", default_value = DEFAULT_XFRM_MASK, value_parser = xfrm)]
     xfrm_mask: u64,
     /// What the enclave must be told about faults.
-    #[arg(long, value_name = "BITS", default_value = "EXINFO", value_parser = miscselect)]
+    #[arg(long, conflicts_with = "manifest", value_name = "BITS", default_value = "EXINFO", value_parser = miscselect)]
     miscselect: u32,
     /// Which bits of MISCSELECT are fixed.
-    #[arg(long, value_name = "BITS", default_value = "0xffffffff", value_parser = miscselect)]
+    #[arg(long, conflicts_with = "manifest", value_name = "BITS", default_value = "0xffffffff", value_parser = miscselect)]
     miscselect_mask: u32,
     /// Free for the signer's use.
     #[arg(long, value_name = "N", default_value = "0", value_parser = text::number32)]
@@ -60,22 +64,34 @@ pub(crate) struct Args {
 impl Args {
     /// Makes the SIGSTRUCT, still without key and signature.
     pub(crate) fn sigstruct(&self, measured: Measured) -> Result<Sigstruct> {
+        let date = self.date.map_or_else(date_of_source, Ok)?;
+        let base = match &measured.enclave {
+            Some(enclave) => unsigned_sigstruct(enclave, measured.mrenclave, date),
+            None => self.as_asked(measured.mrenclave, date),
+        };
         let sigstruct = Sigstruct {
-            date: self.date.map_or_else(date_of_source, Ok)?,
             swdefined: self.swdefined,
-            miscselect: Miscselect::from_bits(self.miscselect),
-            miscmask: Miscselect::from_bits(self.miscselect_mask),
             isvfamilyid: self.isvfamilyid.unwrap_or_default(),
-            attributes: Attributes::from_bits(self.attributes, self.xfrm),
-            attributemask: Attributes::from_bits(self.attributes_mask_bits(), self.xfrm_mask),
-            enclavehash: measured.mrenclave,
             isvextprodid: self.isvextprodid.unwrap_or_default(),
-            isvprodid: self.isvprodid,
-            isvsvn: self.isvsvn,
-            ..Sigstruct::ZERO
+            ..base
         };
         check(&sigstruct)?;
         Ok(sigstruct)
+    }
+
+    /// What the options say, for an enclave without a manifest.
+    fn as_asked(&self, mrenclave: Mrenclave, date: SigstructDate) -> Sigstruct {
+        Sigstruct {
+            date,
+            miscselect: Miscselect::from_bits(self.miscselect),
+            miscmask: Miscselect::from_bits(self.miscselect_mask),
+            attributes: Attributes::from_bits(self.attributes, self.xfrm),
+            attributemask: Attributes::from_bits(self.attributes_mask_bits(), self.xfrm_mask),
+            enclavehash: mrenclave,
+            isvprodid: self.isvprodid,
+            isvsvn: self.isvsvn,
+            ..Sigstruct::ZERO
+        }
     }
 
     fn attributes_mask_bits(&self) -> u64 {

@@ -62,3 +62,28 @@ fn a_path_twice_or_misspelt_is_refused_by_name() {
     let link = Kind::Symlink { target: Vec::new() };
     assert!(FileMap::new(vec![Entry { path: "/l".into(), kind: link }]).is_err());
 }
+
+#[test]
+fn links_are_followed_in_every_component() {
+    let link = |path: &str, target: &str| Entry {
+        path: path.into(),
+        kind: Kind::Symlink { target: target.into() },
+    };
+    let trusted = Kind::Trusted { host: "x".into(), size: 1, mode: 0o755, root: [0; 32] };
+    let map = FileMap::new(alloc::vec![
+        Entry { path: b"/usr/bin/real".to_vec(), kind: trusted },
+        link("/bin", "usr/bin"),
+        link("/usr/bin/sh", "real"),
+        link("/sbin", "/bin/../bin"),
+        link("/a", "b"),
+        link("/b", "a"),
+    ])
+    .unwrap();
+    for path in ["/usr/bin/real", "/bin/sh", "/sbin/sh", "/bin/./sh"] {
+        let found = map.follow(path.as_bytes()).map(|entry| entry.path.as_slice());
+        assert_eq!(found, Some(&b"/usr/bin/real"[..]), "{path}");
+    }
+    for path in ["/a", "/bin/none", "/usr", "/"] {
+        assert_eq!(map.follow(path.as_bytes()), None, "{path}");
+    }
+}

@@ -8,7 +8,7 @@ use enclave_host::image::Image;
 const NAME: &str = "casemate-enclave";
 
 /// Reads the image: the one named, `$CASEMATE_IMAGE`, or the one beside this program.
-pub(super) fn load(named: Option<&Path>) -> Result<Image> {
+pub(crate) fn load(named: Option<&Path>) -> Result<Image> {
     let path = match named {
         Some(path) => path.to_owned(),
         None => find()?,
