@@ -176,7 +176,7 @@ fn start(boot: &Boot, layout: &Layout, manifest: &[u8]) -> Result<Context> {
         Errno::EPERM
     })?;
     system::init(layout, boot.processors);
-    let root = Location::root(build_tree(&manifest));
+    let root = Location::root(build_tree(&manifest, &boot.trees));
     let cwd = path::resolve(&root, &root, &resolved.cwd, path::Last::Follow);
     let cwd = cwd.unwrap_or_else(|_| {
         let cwd = alloc::string::String::from_utf8_lossy(&resolved.cwd).into_owned();
@@ -211,7 +211,7 @@ fn start(boot: &Boot, layout: &Layout, manifest: &[u8]) -> Result<Context> {
     Ok(Context::at_start(loaded.entry, loaded.rsp))
 }
 
-fn build_tree(manifest: &Compiled) -> Arc<dyn crate::fs::inode::Inode> {
+fn build_tree(manifest: &Compiled, trees: &[u8]) -> Arc<dyn crate::fs::inode::Inode> {
     let extra: Vec<(&[u8], Arc<dyn crate::fs::inode::Inode>)> = alloc::vec![
         (
             b"/dev".as_slice(),
@@ -223,7 +223,7 @@ fn build_tree(manifest: &Compiled) -> Arc<dyn crate::fs::inode::Inode> {
         ),
         (b"/proc".as_slice(), proc::directory()),
     ];
-    tree::build(manifest, extra)
+    tree::build(manifest, extra, trees)
 }
 
 fn standard_files() -> Result<FdTable> {

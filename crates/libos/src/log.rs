@@ -17,13 +17,15 @@ pub(crate) fn line(level: Level, text: &str) {
 
 /// Logs a line unless the same one was logged before.
 pub(crate) fn once(level: Level, text: String) {
-    let new = {
-        let mut said = SAID.lock();
-        said.len() < SAID_MAX && said.insert(text.clone())
-    };
-    if new {
+    if remember(&text) {
         line(level, &text);
     }
+}
+
+/// Whether a line is said for the first time.
+fn remember(text: &str) -> bool {
+    let mut said = SAID.lock();
+    said.len() < SAID_MAX && said.insert(text.into())
 }
 
 /// The host answered a call with something impossible.
@@ -36,11 +38,15 @@ pub(crate) fn implausible(call: &str, what: impl Display) {
     once(Level::Error, format!("host answered {call} implausibly: {what}; treated as EIO"));
 }
 
-/// A path that the manifest does not name.
-pub(crate) fn not_in_manifest(path: &[u8]) {
+/// A path that the manifest does not name. Programs look for much that exists nowhere, so what the host does not
+/// have either is only said at a higher level.
+pub(crate) fn not_in_manifest(path: &[u8], exists_on_host: impl FnOnce() -> bool) {
     let path = String::from_utf8_lossy(path);
-    once(
-        Level::Info,
-        format!("{path}: not in the manifest; `[[files]] path = \"{path}\"` would allow it"),
+    let text = format!(
+        "{path}: not in the manifest; to trust it as it is on the host, add [[files]] path = \"{path}\""
     );
+    if remember(&text) {
+        let level = if exists_on_host() { Level::Warn } else { Level::Info };
+        line(level, &text);
+    }
 }

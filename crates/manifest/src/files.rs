@@ -278,20 +278,19 @@ impl FileMap {
         rest.iter().take_while(move |e| e.path.starts_with(&prefix))
     }
 
-    /// Where the leaf hashes of a trusted file start in the tree file, in bytes, or `None` when the
-    /// path is no trusted file of more than one leaf. Files follow one another in the map's order.
-    #[must_use]
-    pub fn tree_offset(&self, path: &[u8]) -> Option<u64> {
-        let mut offset = 0u64;
-        for entry in &self.entries {
-            let Kind::Trusted { size, .. } = entry.kind else { continue };
-            let len = crate::Tree::stored_len(size);
-            if entry.path == path {
-                return (len > 0).then_some(offset);
-            }
-            offset = offset.checked_add(len)?;
-        }
-        None
+    /// The trusted files of more than one leaf, each with where its leaf hashes start in the tree file, in
+    /// bytes: they follow one another in the map's order.
+    pub fn tree_offsets(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        let mut next = Some(0u64);
+        let trusted = self.entries.iter().filter_map(|entry| match entry.kind {
+            Kind::Trusted { size, .. } => Some((entry, crate::Tree::stored_len(size))),
+            _ => None,
+        });
+        trusted.filter(|(_, len)| *len > 0).map_while(move |(entry, len)| {
+            let offset = next?;
+            next = offset.checked_add(len);
+            Some((entry.path.as_slice(), offset))
+        })
     }
 
     pub(crate) fn write(&self, w: &mut Writer) {

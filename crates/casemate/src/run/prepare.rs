@@ -1,6 +1,5 @@
 //! Which manifest a run has, and what must be true of it.
 
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -22,19 +21,19 @@ pub(super) struct Prepared {
     pub(super) trees: Option<PathBuf>,
     /// Where relative host paths start.
     pub(super) directory: Option<PathBuf>,
-    /// The program as it was found on the host, for a run without manifest.
-    pub(super) program: Option<Vec<u8>>,
+    /// Whether there was no manifest, so that the host's files pass through.
+    pub(super) is_open: bool,
 }
 
 impl Prepared {
     /// What the line of warning begins with.
     pub(super) fn remark(&self) -> &'static str {
-        match (&self.program, &self.sigstruct) {
-            (Some(_), _) => {
+        match (self.is_open, &self.sigstruct) {
+            (true, _) => {
                 "development run: host files pass through, signed with a key everybody has; "
             }
-            (None, None) => "development run: signed with a key everybody has; ",
-            (None, Some(_)) => "",
+            (false, None) => "development run: signed with a key everybody has; ",
+            (false, Some(_)) => "",
         }
     }
 }
@@ -61,7 +60,7 @@ fn of_loaded(loaded: Loaded, sigstruct: Option<Sigstruct>) -> Prepared {
         compiled: loaded.compiled,
         bytes: loaded.bytes,
         sigstruct,
-        program: None,
+        is_open: false,
     }
 }
 
@@ -83,7 +82,7 @@ fn development_manifest(path: &std::path::Path, args: &Args) -> Result<Prepared>
         sigstruct: None,
         trees: None,
         directory: parent.map(ToOwned::to_owned),
-        program: None,
+        is_open: false,
     })
 }
 
@@ -98,6 +97,6 @@ fn without_manifest(args: &Args) -> Result<Prepared> {
         sigstruct: None,
         trees: None,
         directory: None,
-        program: Some(program.as_os_str().as_bytes().to_vec()),
+        is_open: true,
     })
 }

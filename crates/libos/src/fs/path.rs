@@ -5,6 +5,7 @@ use alloc::{collections::VecDeque, vec::Vec};
 use super::location::Location;
 use crate::{
     errno::{Errno, Result},
+    host,
     linux::{
         fcntl::{NAME_MAX, PATH_MAX, SYMLOOP_MAX},
         stat::{S_IFDIR, S_IFLNK},
@@ -170,7 +171,7 @@ fn step(at: &Location, name: &[u8]) -> Result<Location> {
                     let mut path = if at.is_root() { Vec::new() } else { at.path() };
                     path.push(b'/');
                     path.extend_from_slice(name);
-                    log::not_in_manifest(&path);
+                    log::not_in_manifest(&path, || host::file::stat(&path).is_ok());
                 }
                 Err(Errno::ENOENT)
             }

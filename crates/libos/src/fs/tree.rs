@@ -8,7 +8,7 @@ use super::{
     inode::Inode,
     passthrough::{HostInode, HostInput, Policy},
     tmpfs::{MemDir, MemLeaf, Tmpfs},
-    trusted::TrustedInode,
+    trusted::{TreeFile, TrustedInode},
 };
 
 /// `st_dev` of the skeleton; each mount gets a number of its own after it.
@@ -50,8 +50,13 @@ impl Planned {
     }
 }
 
-/// Builds the tree: the manifest's entries, and `extra` inodes at paths of the library OS's own.
-pub(crate) fn build(manifest: &Compiled, extra: Vec<(&[u8], Arc<dyn Inode>)>) -> Arc<dyn Inode> {
+/// Builds the tree: the manifest's entries, and `extra` inodes at paths of the library OS's own. `trees` is the
+/// host path of the stored leaf hashes, empty when there are none.
+pub(crate) fn build(
+    manifest: &Compiled,
+    extra: Vec<(&[u8], Arc<dyn Inode>)>,
+    trees: &[u8],
+) -> Arc<dyn Inode> {
     let mut root = Planned::default();
     for entry in manifest.files.entries() {
         root.at(&entry.path).plan = Some(Plan::Kind(entry.kind.clone()));
@@ -61,22 +66,41 @@ pub(crate) fn build(manifest: &Compiled, extra: Vec<(&[u8], Arc<dyn Inode>)>) ->
         at.children.clear();
         at.plan = Some(Plan::Inode(inode));
     }
-    let mut next_dev = SKELETON_DEV;
-    make(root, b"", &mut next_dev).inode.unwrap_or_else(|| Tmpfs::skeleton(SKELETON_DEV, 0o755))
+    let mut mounts = Mounts {
+        next_dev: SKELETON_DEV,
+        trees: TreeFile::new(trees),
+        offsets: manifest.files.tree_offsets().collect(),
+    };
+    make(root, b"", &mut mounts).inode.unwrap_or_else(|| Tmpfs::skeleton(SKELETON_DEV, 0o755))
 }
 
-fn make(planned: Planned, path: &[u8], next_dev: &mut u64) -> Node {
+/// What the nodes need of the whole.
+struct Mounts<'m> {
+    next_dev: u64,
+    trees: Option<Arc<TreeFile>>,
+    /// Where each trusted file's leaf hashes are stored.
+    offsets: BTreeMap<&'m [u8], u64>,
+}
+
+impl Mounts<'_> {
+    fn new_dev(&mut self) -> u64 {
+        self.next_dev += 1;
+        self.next_dev
+    }
+}
+
+fn make(planned: Planned, path: &[u8], mounts: &mut Mounts<'_>) -> Node {
     let children: BTreeMap<Vec<u8>, Arc<Node>> = planned
         .children
         .into_iter()
         .map(|(name, child)| {
             let path = [path, b"/", &name].concat();
-            (name, Arc::new(make(child, &path, next_dev)))
+            (name, Arc::new(make(child, &path, mounts)))
         })
         .collect();
     let inode = match planned.plan {
         Some(Plan::Inode(inode)) => inode,
-        Some(Plan::Kind(kind)) => of_kind(kind, path, &children, next_dev),
+        Some(Plan::Kind(kind)) => of_kind(kind, path, &children, mounts),
         None => filled(Tmpfs::skeleton(SKELETON_DEV, 0o755), &children),
     };
     Node { inode: Some(inode), children }
@@ -86,23 +110,22 @@ fn of_kind(
     kind: Kind,
     path: &[u8],
     children: &BTreeMap<Vec<u8>, Arc<Node>>,
-    next_dev: &mut u64,
+    mounts: &mut Mounts<'_>,
 ) -> Arc<dyn Inode> {
-    let mut new_dev = || {
-        *next_dev += 1;
-        *next_dev
-    };
     match kind {
         Kind::Directory { mode } => filled(Tmpfs::skeleton(SKELETON_DEV, mode), children),
         Kind::Symlink { target } => MemLeaf::symlink(SKELETON_DEV, &target),
         Kind::Trusted { host, size, mode, root } => {
-            Arc::new(TrustedInode::new(path, &host, size, mode, root, SKELETON_DEV))
+            let offset = mounts.offsets.get(path).copied();
+            let stored = mounts.trees.clone().zip(offset);
+            let inode = TrustedInode::new(path, &host, size, mode, root, SKELETON_DEV);
+            Arc::new(inode.stored(stored))
         }
         Kind::Tmpfs { mode, size_max } => {
-            filled(Tmpfs::limited(new_dev(), mode, size_max), children)
+            filled(Tmpfs::limited(mounts.new_dev(), mode, size_max), children)
         }
         Kind::Passthrough { host, writable, record } => {
-            let policy = Policy::new(writable, record, new_dev());
+            let policy = Policy::new(writable, record, mounts.new_dev());
             let over = Arc::new(Node { inode: None, children: over(children) });
             match HostInode::at(Arc::clone(&policy), host.clone(), Arc::clone(&over)) {
                 Ok(inode) => Arc::new(inode),
@@ -110,7 +133,7 @@ fn of_kind(
             }
         }
         Kind::HostInput { input: InputKind::ConfigMap, host } => {
-            let policy = Policy::new(false, false, new_dev());
+            let policy = Policy::new(false, false, mounts.new_dev());
             Arc::new(HostInode::directory(policy, host, Arc::default()))
         }
         Kind::HostInput { input, host } => {

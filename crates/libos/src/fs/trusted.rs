@@ -1,9 +1,9 @@
 //! Files whose content is measured: read-only, verified block by block before use.
 //!
 //! A leaf of the file's Merkle tree is read into private memory, hashed there, and only then used. The
-//! last verified leaf is kept, so small reads hash once. The stored leaf hashes are untrusted and
-//! checked against the root; here they are always rebuilt by one full read when the file is first opened, unless
-//! it has a single leaf.
+//! last verified leaf is kept, so small reads hash once. The leaf hashes are read from the file beside the manifest
+//! when a trusted file is first opened, and checked against its root; where they are missing or wrong they are
+//! made anew by one full read.
 
 use alloc::{format, string::String, sync::Arc, vec, vec::Vec};
 use core::any::Any;
@@ -31,7 +31,38 @@ pub(crate) struct TrustedInode {
     root: Hash,
     dev: u64,
     ino: u64,
+    stored: Option<Stored>,
     tree: Mutex<Option<Arc<Tree>>>,
+}
+
+/// The host's file with the leaf hashes of all trusted files: untrusted.
+pub(crate) struct TreeFile {
+    path: Vec<u8>,
+    fd: Mutex<Option<Arc<HostFd>>>,
+}
+
+/// Where the leaf hashes of one file are stored: the file, and the offset in it.
+pub(crate) type Stored = (Arc<TreeFile>, u64);
+
+impl TreeFile {
+    /// The file at a host path; `None` for an empty path, which means that there is none.
+    pub(crate) fn new(path: &[u8]) -> Option<Arc<Self>> {
+        let file = Self { path: path.to_vec(), fd: Mutex::new(None) };
+        (!path.is_empty()).then(|| Arc::new(file))
+    }
+
+    /// Reads `len` bytes at `offset`.
+    fn read(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
+        let known = self.fd.lock().clone();
+        let fd = match known {
+            Some(fd) => fd,
+            None => {
+                let fd = Arc::new(host::file::open(&self.path, O_RDONLY, 0)?);
+                Arc::clone(self.fd.lock().get_or_insert(fd))
+            }
+        };
+        read_whole(fd.raw(), offset, len)
+    }
 }
 
 impl TrustedInode {
@@ -51,8 +82,14 @@ impl TrustedInode {
             root,
             dev,
             ino: tmpfs::next_ino(),
+            stored: None,
             tree: Mutex::new(None),
         }
+    }
+
+    /// Says where the file's leaf hashes are stored.
+    pub(crate) fn stored(self, stored: Option<Stored>) -> Self {
+        Self { stored, ..self }
     }
 
     fn stat_now(&self) -> Stat {
@@ -73,9 +110,9 @@ impl TrustedInode {
         if let Some(tree) = known {
             return Ok(tree);
         }
-        let tree = match Tree::from_stored(&[], self.size, &self.root) {
-            Ok(tree) => tree,
-            Err(_) => read_tree(fd.raw(), self.size)?,
+        let tree = match self.stored_tree() {
+            Some(tree) => tree,
+            None => read_tree(fd.raw(), self.size)?,
         };
         if tree.root() != self.root {
             changed(&self.path);
@@ -84,6 +121,32 @@ impl TrustedInode {
         let tree = Arc::new(tree);
         *self.tree.lock() = Some(Arc::clone(&tree));
         Ok(tree)
+    }
+}
+
+impl TrustedInode {
+    /// The tree from stored leaf hashes, if they are there and have the root of the manifest.
+    fn stored_tree(&self) -> Option<Tree> {
+        let len = Tree::stored_len(self.size);
+        let Some((file, offset)) = self.stored.as_ref().filter(|_| len > 0) else {
+            return Tree::from_stored(&[], self.size, &self.root).ok();
+        };
+        let why = match file.read(*offset, len) {
+            Ok(stored) => match Tree::from_stored(&stored, self.size, &self.root) {
+                Ok(tree) => return Some(tree),
+                Err(mismatch) => format!("{mismatch}"),
+            },
+            Err(errno) => format!("{errno}"),
+        };
+        let path = String::from_utf8_lossy(&self.path);
+        let file = String::from_utf8_lossy(&file.path);
+        log::line(
+            Level::Warn,
+            &format!(
+                "stored hashes of {path} in {file} are no use ({why}); the whole file is hashed instead"
+            ),
+        );
+        None
     }
 }
 
@@ -187,18 +250,22 @@ fn changed(path: &[u8]) {
 /// Reads one leaf of a file of `size` bytes, whole.
 fn read_leaf(fd: i32, index: u64, size: u64) -> Result<Vec<u8>> {
     let start = index * LEAF_SIZE;
-    let len = size.saturating_sub(start).min(LEAF_SIZE);
-    let mut leaf = vec![0; usize::try_from(len).map_err(|_| Errno::EIO)?];
+    read_whole(fd, start, size.saturating_sub(start).min(LEAF_SIZE))
+}
+
+/// Reads `len` bytes, or what there is of them.
+fn read_whole(fd: i32, start: u64, len: u64) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(len).map_err(|_| Errno::EIO)?];
     let mut done = 0;
-    while done < leaf.len() {
-        let got = host::file::read_at(fd, &mut leaf[done..], start + done as u64)?;
+    while done < bytes.len() {
+        let got = host::file::read_at(fd, &mut bytes[done..], start + done as u64)?;
         if got == 0 {
-            leaf.truncate(done);
+            bytes.truncate(done);
             break;
         }
         done += got;
     }
-    Ok(leaf)
+    Ok(bytes)
 }
 
 /// Hashes a file of `size` bytes.
@@ -212,6 +279,10 @@ pub(crate) fn read_tree(fd: i32, size: u64) -> Result<Tree> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex as StdMutex;
+
+    use enclave_rt::testing::Machine;
+
     use super::*;
     use crate::testing;
 
@@ -251,6 +322,75 @@ mod tests {
         let mut out = vec![0; 10];
         assert_eq!(file.read_at(&mut out, 0), Ok(10));
         assert_eq!(file.read_at(&mut out, 139_999), Err(Errno::EIO));
+    }
+
+    /// A trusted file `/bin/x` whose leaf hashes are stored in `/trees`, on a host that has both. Returns the reads
+    /// of each as well: the file's, the tree's.
+    fn with_trees(data: Vec<u8>, trees: Vec<u8>) -> (Arc<Machine>, Arc<StdMutex<[u64; 2]>>) {
+        let reads = Arc::new(StdMutex::new([0, 0]));
+        let counts = Arc::clone(&reads);
+        let machine = testing::host(move |call| match call.detail {
+            257 => {
+                let path = call.bytes(call.args[1], 6);
+                if path == b"/trees" { 8 } else { 7 }
+            }
+            3 => 0,
+            17 => {
+                let which = usize::try_from(call.args[0] - 7).unwrap();
+                counts.lock().unwrap()[which] += 1;
+                let content = [&data, &trees][which];
+                let from = usize::try_from(call.args[3]).unwrap().min(content.len());
+                let n = usize::try_from(call.args[2]).unwrap().min(content.len() - from);
+                call.bytes(call.args[1], n).copy_from_slice(&content[from..from + n]);
+                i64::try_from(n).unwrap()
+            }
+            _ => -38,
+        });
+        (machine, reads)
+    }
+
+    fn stored_inode(data: &[u8], offset: u64) -> Arc<TrustedInode> {
+        let inode = Arc::into_inner(inode(data)).unwrap();
+        Arc::new(inode.stored(TreeFile::new(b"/trees").map(|file| (file, offset))))
+    }
+
+    #[test]
+    fn stored_hashes_spare_the_read_of_the_whole_file() {
+        let data = content(10 * 65536);
+        let leaves: Vec<Hash> = data.chunks(65536).map(Tree::leaf).collect();
+        let trees = [[9; 64].as_slice(), &leaves.concat()].concat();
+        let (machine, reads) = with_trees(data.clone(), trees);
+        let file = stored_inode(&data, 64).open(O_RDONLY).unwrap();
+        let mut out = [0; 100];
+        assert_eq!(file.read_at(&mut out, 3 * 65536), Ok(100));
+        assert_eq!(out, data[3 * 65536..][..100]);
+        assert!(machine.log_lines().is_empty());
+        let [of_file, of_trees] = *reads.lock().unwrap();
+        assert!(of_file <= 65536 / 4096 && of_trees == 1, "{of_file} {of_trees}");
+    }
+
+    #[test]
+    fn stored_hashes_that_lie_are_not_believed() {
+        let data = content(150_000);
+        let mut leaves = data.chunks(65536).map(Tree::leaf).collect::<Vec<_>>().concat();
+        leaves[40] ^= 1;
+        for trees in [leaves.clone(), leaves[..64].to_vec(), Vec::new()] {
+            let (machine, _) = with_trees(data.clone(), trees);
+            let file = stored_inode(&data, 0).open(O_RDONLY).unwrap();
+            let mut out = vec![0; 150_000];
+            assert_eq!(file.read_at(&mut out, 0), Ok(150_000));
+            assert_eq!(out, data);
+            assert!(
+                machine.log_lines()[0].contains("stored hashes of /bin/x in /trees are no use")
+            );
+        }
+        // Hashes of another file, which has the host's content: the root is still the manifest's.
+        let mut bad = data.clone();
+        bad[70_000] ^= 1;
+        let leaves: Vec<Hash> = bad.chunks(65536).map(Tree::leaf).collect();
+        let (machine, _) = with_trees(bad, leaves.concat());
+        assert_eq!(stored_inode(&data, 0).open(O_RDONLY).map(drop), Err(Errno::EIO));
+        assert!(machine.log_lines()[1].contains("/bin/x is not the one that was measured"));
     }
 
     #[test]
