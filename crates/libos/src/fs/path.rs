@@ -32,7 +32,7 @@ pub(crate) struct Parent {
 impl Parent {
     /// What the name is now.
     pub(crate) fn lookup(&self) -> Result<Location> {
-        step(&self.directory, &self.name)
+        step(&self.directory, &self.name, &VecDeque::new())
     }
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn resolve(
     let mut walk = Walk::new(root, start, path)?;
     while let Some(name) = walk.rest.pop_front() {
         let is_last = walk.rest.is_empty();
-        let next = step(&walk.at, &name)?;
+        let next = step(&walk.at, &name, &walk.rest)?;
         let follow = !is_last || last == Last::Follow || walk.trailing_slash;
         if follow && next.inode().file_type() == S_IFLNK {
             walk.follow(&next)?;
@@ -76,7 +76,7 @@ pub(crate) fn resolve_parent(root: &Location, start: &Location, path: &[u8]) -> 
             require_directory(&walk.at)?;
             return Ok(Parent { directory: walk.at, name, trailing_slash });
         }
-        let next = step(&walk.at, &name)?;
+        let next = step(&walk.at, &name, &walk.rest)?;
         if next.inode().file_type() == S_IFLNK {
             walk.follow(&next)?;
         } else {
@@ -158,7 +158,8 @@ fn require_directory(at: &Location) -> Result<()> {
     if at.inode().file_type() == S_IFDIR { Ok(()) } else { Err(Errno::ENOTDIR) }
 }
 
-fn step(at: &Location, name: &[u8]) -> Result<Location> {
+/// Goes to a member of a directory; `rest` is what will be looked for below it.
+fn step(at: &Location, name: &[u8], rest: &VecDeque<Vec<u8>>) -> Result<Location> {
     require_directory(at)?;
     match name {
         b"." => Ok(at.clone()),
@@ -168,16 +169,22 @@ fn step(at: &Location, name: &[u8]) -> Result<Location> {
             Ok(inode) => Ok(at.child(name, inode)),
             Err(Errno::ENOENT) => {
                 if at.inode().is_closed() {
-                    let mut path = if at.is_root() { Vec::new() } else { at.path() };
-                    path.push(b'/');
-                    path.extend_from_slice(name);
-                    log::not_in_manifest(&path, || host::file::stat(&path).is_ok());
+                    not_in_manifest(at, name, rest);
                 }
                 Err(Errno::ENOENT)
             }
             Err(other) => Err(other),
         },
     }
+}
+
+fn not_in_manifest(at: &Location, name: &[u8], rest: &VecDeque<Vec<u8>>) {
+    let mut path = if at.is_root() { Vec::new() } else { at.path() };
+    for name in core::iter::once(name).chain(rest.iter().map(Vec::as_slice)) {
+        path.push(b'/');
+        path.extend_from_slice(name);
+    }
+    log::not_in_manifest(&path, || host::file::stat(&path).is_ok());
 }
 
 #[cfg(test)]
