@@ -6,6 +6,8 @@
 mod description;
 mod keyrequest;
 mod kind;
+mod manifest;
+mod quote;
 mod report;
 mod sgxs;
 mod sigstruct;
@@ -20,7 +22,7 @@ use crate::files;
 
 /// Print every field of an SGX file in plain words, with warnings.
 ///
-/// Recognises SIGSTRUCT, REPORT, TARGETINFO, KEYREQUEST and SGXS streams.
+/// Recognises SIGSTRUCT, REPORT, TARGETINFO, KEYREQUEST, SGXS streams, quotes and compiled manifests.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The file to look at.
@@ -28,6 +30,9 @@ pub(crate) struct Args {
     /// What the file is, when it cannot be recognised.
     #[arg(long = "as", value_name = "KIND")]
     kind: Option<Kind>,
+    /// The enclave image that a manifest is measured with; beside this program, or $CASEMATE_IMAGE, if not given.
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -44,7 +49,7 @@ impl Args {
             None => Kind::of(&bytes)
                 .with_context(|| format!("recognise {}: {}", self.file.display(), kind::HINT))?,
         };
-        let description = kind.describe(&bytes);
+        let description = kind.describe(&bytes, self.image.as_deref());
         if self.json {
             println!("{}", description.json());
         } else {

@@ -73,6 +73,15 @@ pub fn has_fsgsbase() -> bool {
     __cpuid(0).eax >= 7 && __cpuid_count(7, 0).ebx & 1 != 0
 }
 
+/// Whether this processor lets user space have CPUID fault (`arch_prctl(2)`, ARCH_SET_CPUID).
+#[must_use]
+pub fn can_trap_cpuid() -> bool {
+    const ARCH_SET_CPUID: libc::c_ulong = 0x1012;
+    // SAFETY: an argument of 1 asks that CPUID works for this thread, as it does already; a processor without
+    // the facility gives ENODEV.
+    unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_SET_CPUID, 1 as libc::c_ulong) == 0 }
+}
+
 /// XCR0 as the operating system set it: the extended state programs may use.
 #[must_use]
 pub fn xcr0() -> Xfrm {

@@ -18,18 +18,15 @@ const PATH_MAX: u64 = 4096;
 
 /// Refuses an entrypoint that cannot run; returns what it will miss.
 pub(super) fn check(compiled: &Compiled, directory: &Path) -> Result<Vec<String>> {
-    let mut path = compiled.program.entrypoint.clone();
     let shown = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
-    let entry = compiled.files.follow(&path).map(|entry| {
-        path.clone_from(&entry.path);
-        entry
-    });
+    let entry = compiled.files.follow(&compiled.program.entrypoint);
+    let path = entry.map_or(&compiled.program.entrypoint, |entry| &entry.path);
     let Some(Entry { kind: Kind::Trusted { host, mode, .. }, .. }) = entry else {
-        let path = shown(&path);
+        let path = shown(path);
         bail!("{path} is no trusted file of the manifest; add\n[[files]]\npath = \"{path}\"");
     };
     if mode & 0o111 == 0 {
-        bail!("{} is not executable (mode {mode:04o}); add mode = 0o755", shown(&path));
+        bail!("{} is not executable (mode {mode:04o}); add mode = 0o755", shown(path));
     }
     let file = on_host(directory, host);
     let interpreter = interpreter(&file).with_context(|| format!("read {}", file.display()))?;
@@ -40,7 +37,7 @@ pub(super) fn check(compiled: &Compiled, directory: &Path) -> Result<Vec<String>
             Some(Entry { kind: Kind::Trusted { .. }, .. })
         )
     {
-        let (program, needed) = (shown(&path), shown(&interpreter));
+        let (program, needed) = (shown(path), shown(&interpreter));
         warnings.push(format!(
             "{program} needs {needed}, which the manifest does not trust; add [[files]] path = \"{needed}\""
         ));

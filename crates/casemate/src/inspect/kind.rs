@@ -1,14 +1,16 @@
 //! Which kind of file some bytes are.
 
+use std::path::Path;
+
 use clap::ValueEnum;
 use sgx_types::{KeyRequest, Report, Sigstruct, TargetInfo};
 
 use super::description::Description;
-use super::{keyrequest, report, sgxs, sigstruct};
+use super::{keyrequest, manifest, quote, report, sgxs, sigstruct};
 
 /// What to say when a file is not recognised.
 pub(crate) const HINT: &str = "it is none of SIGSTRUCT (1808 bytes), REPORT (432 bytes), TARGETINFO \
-     (512 bytes) or SGXS stream (starts with ECREATE); --as names a kind";
+     (512 bytes), SGXS stream (starts with ECREATE), compiled manifest or quote; --as names a kind";
 
 /// The kinds that can be inspected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -23,6 +25,10 @@ pub(crate) enum Kind {
     Keyrequest,
     /// An enclave stream.
     Sgxs,
+    /// What `casemate compile` writes.
+    Manifest,
+    /// An ECDSA quote about an SGX enclave or a trust domain.
+    Quote,
 }
 
 impl Kind {
@@ -32,16 +38,20 @@ impl Kind {
         if bytes.starts_with(b"ECREATE\0") || bytes.starts_with(b"UNSIZED\0") {
             return Some(Kind::Sgxs);
         }
+        if bytes.starts_with(manifest::MAGIC) {
+            return Some(Kind::Manifest);
+        }
         match bytes.len() {
             Sigstruct::SIZE => Some(Kind::Sigstruct),
             Report::SIZE => Some(Kind::Report),
             TargetInfo::SIZE => Some(Kind::Targetinfo),
+            _ if dcap::Quote::parse(bytes).is_ok() => Some(Kind::Quote),
             _ => None,
         }
     }
 
-    /// Describes `bytes` as this kind.
-    pub(crate) fn describe(self, bytes: &[u8]) -> Description {
+    /// Describes `bytes` as this kind. `image` is what a manifest is measured with.
+    pub(crate) fn describe(self, bytes: &[u8], image: Option<&Path>) -> Description {
         let described = match self {
             Kind::Sigstruct => {
                 Sigstruct::from_slice(bytes).map(|found| sigstruct::describe(&found))
@@ -54,6 +64,8 @@ impl Kind {
                 KeyRequest::from_slice(bytes).map(|found| keyrequest::describe(&found))
             }
             Kind::Sgxs => Ok(sgxs::describe(bytes)),
+            Kind::Manifest => Ok(manifest::describe(bytes, image)),
+            Kind::Quote => Ok(quote::describe(bytes)),
         };
         described.unwrap_or_else(|error| Description::malformed(self.name(), &error))
     }
@@ -65,6 +77,8 @@ impl Kind {
             Kind::Targetinfo => "TARGETINFO",
             Kind::Keyrequest => "KEYREQUEST",
             Kind::Sgxs => "SGXS",
+            Kind::Manifest => "manifest",
+            Kind::Quote => "quote",
         }
     }
 }
@@ -94,6 +108,11 @@ mod tests {
             sparse(Report::SIZE),
             sparse(TargetInfo::SIZE),
             sgxs,
+            proptest::collection::vec(any::<u8>(), 0..100).prop_map(|noise| [
+                b"CSMMANI1".as_slice(),
+                &noise
+            ]
+            .concat()),
             proptest::collection::vec(any::<u8>(), 0..600),
         ]
     }
@@ -103,7 +122,7 @@ mod tests {
         #[test]
         fn any_bytes_as_any_kind_are_described(bytes in file()) {
             for kind in Kind::value_variants() {
-                let description = kind.describe(&bytes);
+                let description = kind.describe(&bytes, None);
                 prop_assert!(description.text().starts_with(kind.name()));
                 prop_assert_eq!(&description.json()["kind"], kind.name());
             }

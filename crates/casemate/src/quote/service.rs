@@ -17,23 +17,23 @@ pub(crate) type Service = QuotingService<Box<dyn Fn(&TargetInfo, &Report) -> boo
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Location {
     /// Name of the emulated platform; it is made when first used.
-    #[arg(long = "emu-platform", value_name = "NAME", default_value = PlatformStore::DEFAULT_NAME, global = true)]
-    platform: String,
+    #[arg(long, value_name = "NAME", default_value = PlatformStore::DEFAULT_NAME, global = true)]
+    emu_platform: String,
     /// Directory of emulated platforms; they have one root.
-    #[arg(long = "emu-platforms", value_name = "DIR", global = true)]
-    platforms: Option<PathBuf>,
+    #[arg(long, value_name = "DIR", global = true)]
+    emu_platforms: Option<PathBuf>,
 }
 
 impl Location {
     /// The platform, made if it does not exist.
     pub(crate) fn platform(&self) -> Result<Platform> {
         let store = PlatformStore::new(self.directory()?);
-        Ok(store.open_or_create(&self.platform)?)
+        Ok(store.open_or_create(&self.emu_platform)?)
     }
 
     /// The directory of platforms.
     pub(crate) fn directory(&self) -> Result<PathBuf> {
-        if let Some(directory) = &self.platforms {
+        if let Some(directory) = &self.emu_platforms {
             return Ok(directory.clone());
         }
         let home = std::env::home_dir().context(
@@ -87,8 +87,8 @@ mod tests {
 
     fn location(directory: &tempfile::TempDir, platform: &str) -> Location {
         Location {
-            platform: platform.to_owned(),
-            platforms: Some(directory.path().join("platforms")),
+            emu_platform: platform.to_owned(),
+            emu_platforms: Some(directory.path().join("platforms")),
         }
     }
 

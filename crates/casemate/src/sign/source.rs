@@ -20,6 +20,7 @@ pub(crate) struct Measured {
 
 /// How the enclave is described.
 #[derive(Debug, clap::Args)]
+#[group(id = "source")]
 pub(crate) struct Args {
     #[command(flatten)]
     described: Described,
