@@ -15,6 +15,8 @@ pub struct Response {
     pub body: Body,
     /// A secret that ends: the core registers it.
     pub lease: Option<Lease>,
+    /// How long the data is good for, where there is no lease to renew or revoke; zero if nobody knows.
+    pub lease_duration: Seconds,
     /// A login: the core issues the token.
     pub auth: Option<Auth>,
     /// The engine itself wants the answer wrapped, with bounds.
