@@ -4,9 +4,12 @@
 //! [`vault_sdk`] only; the server's core mounts them by [`make`].
 #![forbid(unsafe_code)]
 
+mod approle;
 mod cubbyhole;
 mod kv;
 mod page;
+mod token_params;
+mod userpass;
 
 #[cfg(test)]
 mod testing;
@@ -14,8 +17,10 @@ mod testing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use approle::AppRole;
 pub use cubbyhole::Cubbyhole;
 pub use kv::{Kv1, Kv2};
+pub use userpass::UserPass;
 use vault_sdk::{Backend, Error, MountClass};
 
 /// Types of engines that can be mounted, with the class of each.
@@ -47,6 +52,8 @@ pub fn make(
             )));
         }
         (MountClass::Secret, "cubbyhole", _) => Arc::new(Cubbyhole),
+        (MountClass::Auth, "userpass", _) => Arc::new(UserPass),
+        (MountClass::Auth, "approle", _) => Arc::new(AppRole),
         (MountClass::Secret, other, _) => {
             return Err(Error::Invalid(format!("unknown secrets engine type {other:?}")));
         }
