@@ -5,9 +5,11 @@
 
 use crate::{backend, host};
 
-/// Page permissions; readable always.
+/// Page permissions. A page that may be written or executed may be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Perms {
+    /// Readable.
+    pub read: bool,
     /// Writable.
     pub write: bool,
     /// Executable.
@@ -15,19 +17,23 @@ pub struct Perms {
 }
 
 impl Perms {
+    /// No access: EMODPR takes all three (SDM volume 3D: only W without R is refused), EMODPE gives them back.
+    pub const NONE: Self = Self { read: false, write: false, execute: false };
     /// Read.
-    pub const R: Self = Self { write: false, execute: false };
+    pub const R: Self = Self { read: true, write: false, execute: false };
     /// Read and write.
-    pub const RW: Self = Self { write: true, execute: false };
+    pub const RW: Self = Self { read: true, write: true, execute: false };
     /// Read and execute.
-    pub const RX: Self = Self { write: false, execute: true };
+    pub const RX: Self = Self { read: true, write: false, execute: true };
     /// Read, write and execute.
-    pub const RWX: Self = Self { write: true, execute: true };
+    pub const RWX: Self = Self { read: true, write: true, execute: true };
 
     /// SECINFO's R, W and X bits.
     #[must_use]
     pub const fn bits(self) -> u64 {
-        1 | if self.write { 2 } else { 0 } | if self.execute { 4 } else { 0 }
+        (if self.read || self.write || self.execute { 1 } else { 0 })
+            | if self.write { 2 } else { 0 }
+            | if self.execute { 4 } else { 0 }
     }
 }
 
@@ -71,14 +77,15 @@ pub fn restrict(address: u64, len: u64, perms: Perms) -> Result<(), Refused> {
 /// # Errors
 /// [`Refused`] with the host's reason.
 pub fn restrict_from(address: u64, len: u64, old: Perms, new: Perms) -> Result<(), Refused> {
-    let adds = (new.write && !old.write) || (new.execute && !old.execute);
-    let drops = (old.write && !new.write) || (old.execute && !new.execute);
+    let adds = new.bits() & !old.bits() != 0;
+    let drops = old.bits() & !new.bits() != 0;
     if adds {
-        backend::extend(
-            address,
-            len,
-            Perms { write: old.write || new.write, execute: old.execute || new.execute },
-        );
+        let both = Perms {
+            read: old.read || new.read,
+            write: old.write || new.write,
+            execute: old.execute || new.execute,
+        };
+        backend::extend(address, len, both);
     }
     if drops { backend::restrict(address, len, new) } else { Ok(()) }
 }

@@ -41,5 +41,6 @@ pub mod report;
 pub mod sync;
 pub mod thread;
 pub mod user;
+pub mod xstate;
 
 pub use from_host::FromHost;

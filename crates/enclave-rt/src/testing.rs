@@ -157,6 +157,7 @@ pub(crate) mod backend {
     use crate::{
         epc::{Perms, Refused},
         user::Fault,
+        xstate::Area,
     };
 
     pub(crate) fn shared_base() -> u64 {
@@ -216,7 +217,8 @@ pub(crate) mod backend {
             let at = address.checked_add(done as u64).ok_or(Fault { address, write })?;
             let within = usize::try_from(at % PAGE).expect("page offsets are small");
             let n = (4096 - within).min(len - done);
-            let page = pages.get_mut(&(at / PAGE)).filter(|page| !write || page.perms.write);
+            let allowed = |page: &&mut Page| if write { page.perms.write } else { page.perms.read };
+            let page = pages.get_mut(&(at / PAGE)).filter(allowed);
             let page = page.ok_or(Fault { address: at, write })?;
             copy(&mut page.bytes[within..within + n], done);
             done += n;
@@ -297,6 +299,7 @@ pub(crate) mod backend {
 
     pub(crate) fn extend(address: u64, len: u64, perms: Perms) {
         machine().for_each(address, len, |_, page| {
+            page.perms.read |= perms.read;
             page.perms.write |= perms.write;
             page.perms.execute |= perms.execute;
         });
@@ -305,6 +308,7 @@ pub(crate) mod backend {
     #[allow(clippy::unnecessary_wraps, reason = "the image's backend can be refused")]
     pub(crate) fn restrict(address: u64, len: u64, perms: Perms) -> Result<(), Refused> {
         machine().for_each(address, len, |_, page| {
+            page.perms.read &= perms.read;
             page.perms.write &= perms.write;
             page.perms.execute &= perms.execute;
         });
@@ -347,6 +351,15 @@ pub(crate) mod backend {
     pub(crate) fn tsc() -> u64 {
         static TICKS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         TICKS.fetch_add(1000, std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// As if every wide component were initial.
+    pub(crate) fn xsave(_area: &mut Area, _mask: u64) {}
+
+    pub(crate) fn xrstor(area: &Area, mask: u64) {
+        let word = |at: usize| u64_at(&area.0, at).expect("the header lies in the area");
+        assert_eq!(word(520), mask | 1 << 63, "XCOMP_BV");
+        assert_eq!(word(512) & !mask, 0, "XSTATE_BV names what the enclave has");
     }
 
     pub(crate) fn take_events() -> u64 {

@@ -54,6 +54,21 @@ fn answer(leaf: u32, subleaf: u32) -> Answer {
     })
 }
 
+/// Where a component of the extended state lies in the standard layout. Intel's and AMD's processors differ, so the
+/// host is asked; if components would overlap, the packed layout is used.
+pub(crate) fn component_offset(number: u32) -> usize {
+    let mask = enclave_rt::xstate::mask();
+    let present = || [2, 5, 6, 7].into_iter().filter(|n| mask >> n & 1 == 1);
+    let told = |n: u32| answer(0xd, n)[1];
+    let apart = |n: u32, m: u32| {
+        let ends_before = |a: u32, b: u32| told(a).saturating_add(component(a)) <= told(b);
+        n == m || ends_before(n, m) || ends_before(m, n)
+    };
+    let sane = present().all(|n| (576..=4096).contains(&told(n)) && present().all(|m| apart(n, m)));
+    let packed = 576 + present().take_while(|&n| n != number).map(component).sum::<u32>();
+    usize::try_from(if sane { told(number) } else { packed }).unwrap_or(576)
+}
+
 fn has_subleaves(leaf: u32) -> bool {
     matches!(leaf, 4 | 7 | 0xb | 0xd | 0x1f)
 }

@@ -34,6 +34,7 @@ pub mod syscall;
 mod system;
 #[cfg(test)]
 mod testing;
+mod tick;
 mod time;
 mod timer;
 mod user;

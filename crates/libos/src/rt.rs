@@ -15,7 +15,11 @@ use crate::{
 pub(crate) use enclave_rt::user::Fault;
 
 const fn perms(prot: Prot) -> Perms {
-    Perms { write: prot.contains(Prot::WRITE), execute: prot.contains(Prot::EXEC) }
+    Perms {
+        read: prot.contains(Prot::READ),
+        write: prot.contains(Prot::WRITE),
+        execute: prot.contains(Prot::EXEC),
+    }
 }
 
 /// Commits absent pages, zeroed, readable and writable.

@@ -1,7 +1,7 @@
 //! Time: the host's clocks, never running backwards.
 //!
 //! The host's clock is not trusted to be right, only kept from going back: each clock answers at
-//! least what it answered before. `CLOCK_BOOTTIME` and the coarse clocks are the monotonic and real ones.
+//! least what it answered before. Most reads stay inside the enclave ([`Ticking`]). `CLOCK_BOOTTIME` and the coarse clocks are the monotonic and real ones.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,29 +13,44 @@ use crate::{
         CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_THREAD_CPUTIME_ID,
         Timespec,
     },
+    tick::Ticking,
 };
 
-static REAL: AtomicU64 = AtomicU64::new(0);
-static MONOTONIC: AtomicU64 = AtomicU64::new(0);
+/// A clock and the latest time it told.
+struct Clock {
+    ticking: Ticking,
+    latest: AtomicU64,
+    id: u64,
+}
+
+impl Clock {
+    const fn new(id: u64) -> Self {
+        Self { ticking: Ticking::new(), latest: AtomicU64::new(0), id }
+    }
+
+    fn ns(&self) -> u64 {
+        let told = self.ticking.read(|| host::clock(self.id).ok(), enclave_rt::clock::tsc);
+        let told = told.unwrap_or(0);
+        self.latest.fetch_max(told, Ordering::SeqCst).max(told)
+    }
+}
+
+static REAL: Clock = Clock::new(CLOCK_REALTIME);
+static MONOTONIC: Clock = Clock::new(CLOCK_MONOTONIC);
 
 /// Nanoseconds since some point before the start; never less than last time.
 pub(crate) fn monotonic_ns() -> u64 {
-    clamped(&MONOTONIC, CLOCK_MONOTONIC)
+    MONOTONIC.ns()
 }
 
 /// Nanoseconds since 1970 as the host tells them; never less than last time.
 pub(crate) fn real_ns() -> u64 {
-    clamped(&REAL, CLOCK_REALTIME)
+    REAL.ns()
 }
 
 /// The time of day, for timestamps.
 pub(crate) fn now() -> Timespec {
     Timespec::from_ns(real_ns())
-}
-
-fn clamped(last: &AtomicU64, clock: u64) -> u64 {
-    let told = host::clock(clock).unwrap_or(0);
-    last.fetch_max(told, Ordering::SeqCst).max(told)
 }
 
 /// The value of clock `clockid`.

@@ -20,6 +20,7 @@ use crate::{
     from_host::HostRange,
     host,
     user::Fault,
+    xstate::Area,
 };
 
 pub(crate) fn shared_base() -> u64 {
@@ -261,6 +262,33 @@ pub(crate) fn xcr0() -> u64 {
             options(nomem, nostack, preserves_flags))
     };
     u64::from(high) << 32 | u64::from(low)
+}
+
+pub(crate) fn xsave(area: &mut Area, mask: u64) {
+    // SAFETY: the area is aligned to 64, holds every component that a mask of `xstate` can name, and its header is
+    // zero, as XSAVEC leaves it.
+    unsafe {
+        asm!("xsavec [{}]", in(reg) area.0.as_mut_ptr(), in("eax") mask as u32,
+            in("edx") (mask >> 32) as u32, options(nostack, preserves_flags));
+    }
+}
+
+/// Loads the components of the mask. The registers that Rust code uses are kept.
+pub(crate) fn xrstor(area: &Area, mask: u64) {
+    let mut control = 0_u32;
+    // SAFETY: 1. The area is aligned, its header is well-formed and MXCSR has no reserved bit, which `xstate`
+    // sees to, so XRSTOR does not fault. 2. XMM registers are declared as overwritten and the image's MXCSR is
+    // put back; what else changes, the image never uses.
+    unsafe {
+        asm!("stmxcsr [{control}]", "xrstor [{area}]", "ldmxcsr [{control}]",
+            control = in(reg) &raw mut control, area = in(reg) area.0.as_ptr(),
+            in("eax") mask as u32, in("edx") (mask >> 32) as u32,
+            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
+            out("xmm4") _, out("xmm5") _, out("xmm6") _, out("xmm7") _,
+            out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+            out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
+            options(nostack, preserves_flags));
+    }
 }
 
 pub(crate) fn take_events() -> u64 {

@@ -108,7 +108,7 @@ impl Initial<'_> {
             (AT_SECURE, 0),
             (AT_RANDOM, random),
             (AT_EXECFN, execfn),
-            (AT_MINSIGSTKSZ, 2048),
+            (AT_MINSIGSTKSZ, crate::signal::frame::largest()),
             (0, 0),
         ];
         pairs.into_iter().flat_map(|(key, value)| [key, value]).collect()

@@ -5,20 +5,17 @@
 //!        8    ucontext: uc_flags, uc_link, uc_stack (24), sigcontext (256), uc_sigmask (8)
 //!      312    siginfo (128)
 //!      440    padding to a multiple of 64
-//!             fpstate: FXSAVE area (512), 64-byte aligned
+//!             fpstate: extended state ([`xframe`]), 64-byte aligned
 //! ```
-//!
-//! The FXSAVE area holds XMM0 to XMM15, MXCSR and FCW; upper halves of vector registers stay live in
-//! the processor and are not in the frame.
 
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 
-use enclave_rt::context::Context;
+use enclave_rt::{context::Context, xstate::ExtendedState};
 
-use super::{info::Info, mask::Mask, stack::AltStack};
+use super::{info::Info, mask::Mask, stack::AltStack, xframe};
 use crate::{
     errno::{Errno, Result},
-    linux::{Encoder, u16_at, u32_at, u64_at},
+    linux::{Encoder, u64_at},
     user::UserMem,
 };
 
@@ -28,11 +25,10 @@ const SIGCONTEXT: usize = STACK + 24;
 const SIGMASK: usize = SIGCONTEXT + 256;
 const SIGINFO: usize = SIGMASK + 8;
 const FRAME_SIZE: usize = SIGINFO + 128;
-const FXSAVE_SIZE: usize = 512;
 /// Bytes below RSP that belong to the interrupted function (System V ABI).
 const RED_ZONE: u64 = 128;
-/// `UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS`.
-const UC_FLAGS: u64 = 6;
+/// `UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS`.
+const UC_FLAGS: u64 = 7;
 const USER_CS: u64 = 0x33;
 const USER_SS: u64 = 0x2b;
 
@@ -61,14 +57,15 @@ pub(crate) fn push(user: UserMem<'_>, context: &mut Context, handler: &Handler) 
         Some(top) => top,
         None => context.rsp.checked_sub(RED_ZONE).ok_or(Errno::EFAULT)?,
     };
-    let fpstate = top.checked_sub(FXSAVE_SIZE as u64).ok_or(Errno::EFAULT)? & !63;
+    let fpstate = top.checked_sub(xframe::frame_size() as u64).ok_or(Errno::EFAULT)? & !63;
     // The handler sees the stack as after a call: 16-byte aligned plus 8.
     let frame = (fpstate.checked_sub(FRAME_SIZE as u64).ok_or(Errno::EFAULT)? & !15) - 8;
     if alternate.is_some() && frame < handler.stack.sp {
         return Err(Errno::EFAULT);
     }
-    user.write(fpstate, &fxsave(context))?;
+    user.write(fpstate, &xframe::encode(&ExtendedState::take(context)))?;
     user.write(frame, &encode(context, handler, fpstate))?;
+    ExtendedState::initial().put_back(context);
     context.rdi = u64::from(handler.info.signo);
     context.rsi = frame + SIGINFO as u64;
     context.rdx = frame + UCONTEXT;
@@ -108,17 +105,9 @@ fn encode(context: &Context, handler: &Handler, fpstate: u64) -> Vec<u8> {
         .finish()
 }
 
-/// The legacy FXSAVE image (SDM volume 1, section 10.5.1).
-fn fxsave(context: &Context) -> Vec<u8> {
-    let mut area = vec![0; FXSAVE_SIZE];
-    #[allow(clippy::cast_possible_truncation, reason = "the control word has sixteen bits")]
-    area[0..2].copy_from_slice(&(context.fcw as u16).to_le_bytes());
-    area[24..28].copy_from_slice(&context.mxcsr.to_le_bytes());
-    area[28..32].copy_from_slice(&0xffff_u32.to_le_bytes());
-    for (slot, register) in area[160..416].chunks_exact_mut(16).zip(context.xmm) {
-        slot.copy_from_slice(&register.to_le_bytes());
-    }
-    area
+/// Bytes that the largest frame takes, alignment included: `AT_MINSIGSTKSZ`.
+pub(crate) fn largest() -> u64 {
+    (FRAME_SIZE + xframe::frame_size() + 64 + 16) as u64
 }
 
 /// What `rt_sigreturn(2)` restores besides registers.
@@ -161,14 +150,11 @@ pub(crate) fn pop(user: UserMem<'_>, context: &mut Context) -> Result<Restored> 
         *target = word(SIGCONTEXT + i * 8)?;
     }
     let fpstate = word(SIGCONTEXT + 23 * 8)?;
-    if fpstate != 0 {
-        let area = user.bytes(fpstate, FXSAVE_SIZE)?;
-        restored.fcw = u32::from(u16_at(&area, 0).ok_or(Errno::EFAULT)?);
-        restored.mxcsr = u32_at(&area, 24).ok_or(Errno::EFAULT)?;
-        for (register, slot) in restored.xmm.iter_mut().zip(area[160..416].chunks_exact(16)) {
-            *register = slot.try_into().map_or(0, u128::from_le_bytes);
-        }
-    }
+    let state = match fpstate {
+        0 => ExtendedState::initial(),
+        at => xframe::decode(user, at)?,
+    };
+    state.put_back(&mut restored);
     *context = restored.sanitized();
     let mask = Mask::blockable(word(SIGMASK)?);
     Ok(Restored { mask, stack: AltStack::from_bytes(&bytes[STACK..STACK + 24]).ok() })

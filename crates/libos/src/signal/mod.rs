@@ -12,3 +12,4 @@ pub(crate) mod mask;
 pub(crate) mod queue;
 pub(crate) mod send;
 pub(crate) mod stack;
+pub(crate) mod xframe;
