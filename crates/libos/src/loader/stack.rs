@@ -168,6 +168,7 @@ mod tests {
 
     #[test]
     fn a_program_finds_its_arguments_environment_and_vector() {
+        let _machine = crate::testing::quiet();
         let args = [b"x".to_vec(), b"".to_vec(), b"two".to_vec()];
         let env = [b"A=1".to_vec()];
         let (rsp, bytes) = initial(&args, &env).build(0x1000_0000).unwrap();
