@@ -1,6 +1,7 @@
 //! Trust anchors: the roots that evidence and collateral may end in.
 
 use alloc::{
+    borrow::Cow,
     string::{String, ToString},
     vec::Vec,
 };
@@ -8,6 +9,7 @@ use alloc::{
 use crate::{
     Refusal, Time,
     error::{ensure, refusal},
+    snp::SnpProduct,
     x509::{Certificate, PublicKey},
 };
 
@@ -46,12 +48,7 @@ impl Anchor {
     /// P-256.
     pub fn from_certificate(kind: RootKind, certificate: &[u8]) -> Result<Self, Refusal> {
         let parsed = Certificate::parse(certificate)?;
-        ensure!(
-            parsed.is_self_issued() && parsed.is_ca(),
-            ChainRole,
-            "trust anchor {} is not a self-issued CA",
-            parsed.subject
-        );
+        ensure_authority(&parsed)?;
         ensure!(
             matches!(parsed.key, PublicKey::P256(_)),
             CertificateAlgorithm,
@@ -89,11 +86,29 @@ impl Anchor {
     }
 }
 
+fn ensure_authority(certificate: &Certificate<'_>) -> Result<(), Refusal> {
+    ensure!(
+        certificate.is_self_issued() && certificate.is_ca(),
+        ChainRole,
+        "trust anchor {} is not a self-issued CA",
+        certificate.subject
+    );
+    Ok(())
+}
+
+/// A root that SEV-SNP evidence of one processor family may end in.
+#[derive(Debug, Clone)]
+pub(crate) struct AmdRoot {
+    pub(crate) kind: RootKind,
+    pub(crate) product: SnpProduct,
+    pub(crate) certificate: Cow<'static, [u8]>,
+}
+
 /// The set of accepted roots.
 #[derive(Debug, Clone, Default)]
 pub struct Anchors {
     dcap: Vec<Anchor>,
-    amd: bool,
+    amd: Vec<AmdRoot>,
 }
 
 impl Anchors {
@@ -111,7 +126,35 @@ impl Anchors {
             name: "Intel SGX Root CA".to_string(),
             certificate: INTEL_ROOT.to_vec(),
         };
-        Self { dcap: Vec::from([intel]), amd: true }
+        let amd = |product: SnpProduct| AmdRoot {
+            kind: RootKind::Amd,
+            product,
+            certificate: Cow::Borrowed(product.root()),
+        };
+        Self { dcap: Vec::from([intel]), amd: SnpProduct::ALL.into_iter().map(amd).collect() }
+    }
+
+    /// Also accepts a root of the caller's for SEV-SNP evidence of one processor family.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are not a certificate, not self-issued, not a CA, or hold a key that is not RSA.
+    pub fn with_amd_root(
+        mut self,
+        product: SnpProduct,
+        certificate: &[u8],
+    ) -> Result<Self, Refusal> {
+        let parsed = Certificate::parse(certificate)?;
+        ensure_authority(&parsed)?;
+        ensure!(
+            matches!(parsed.key, PublicKey::Rsa(_)),
+            CertificateAlgorithm,
+            "trust anchor {} for SEV-SNP has no RSA key",
+            parsed.subject
+        );
+        let certificate = Cow::Owned(certificate.to_vec());
+        self.amd.push(AmdRoot { kind: RootKind::Named, product, certificate });
+        Ok(self)
     }
 
     /// Also accepts a root of the caller's, for SGX and TDX evidence.
@@ -141,8 +184,8 @@ impl Anchors {
         &self.dcap
     }
 
-    pub(crate) fn accepts_amd(&self) -> bool {
-        self.amd
+    pub(crate) fn amd(&self) -> &[AmdRoot] {
+        &self.amd
     }
 
     /// The anchor with this subject whose key makes `holds` true.

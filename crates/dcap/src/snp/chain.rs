@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use super::verify::Context;
 use crate::{
-    Refusal, Time,
+    Refusal, RootKind, Time,
+    anchor::AmdRoot,
     crypto::Crypto,
     error::{ensure, refusal},
     pem,
@@ -25,7 +26,7 @@ pub enum SnpProduct {
 }
 
 impl SnpProduct {
-    const ALL: [Self; 3] = [Self::Milan, Self::Genoa, Self::Turin];
+    pub(crate) const ALL: [Self; 3] = [Self::Milan, Self::Genoa, Self::Turin];
 
     /// The name in AMD's certificates and key service.
     #[must_use]
@@ -37,7 +38,7 @@ impl SnpProduct {
         }
     }
 
-    pub(super) fn root(self) -> &'static [u8] {
+    pub(crate) fn root(self) -> &'static [u8] {
         match self {
             Self::Milan => include_bytes!("../roots/amd-ark-milan.der"),
             Self::Genoa => include_bytes!("../roots/amd-ark-genoa.der"),
@@ -94,50 +95,53 @@ pub(super) fn to_der(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
 }
 
 /// A verified chain.
-pub(super) struct Verified {
-    pub(super) product: SnpProduct,
+pub(super) struct Verified<'a> {
+    pub(super) root: &'a AmdRoot,
     pub(super) crl_number: Option<u64>,
     /// Validity of every certificate on the path and of the CRL.
     pub(super) windows: Vec<(Time, Time)>,
 }
 
-/// Verifies the endorsement certificate up to one of AMD's roots.
-pub(super) fn verify(
+/// Verifies the endorsement certificate up to one of the accepted roots.
+pub(super) fn verify<'a>(
     context: Context<'_>,
+    roots: &'a [AmdRoot],
     vek: &Certificate<'_>,
     others: &[Vec<u8>],
     collateral: &SnpCollateral,
-) -> Result<Verified, Refusal> {
+) -> Result<Verified<'a>, Refusal> {
     let mut given = others.to_vec();
     for certificate in &collateral.chain {
         given.extend(to_der(certificate)?);
     }
-    for product in SnpProduct::ALL {
-        let root = Certificate::parse(product.root())?;
-        let known = product.known_signers().iter().copied();
+    for anchor in roots {
+        let root = Certificate::parse(&anchor.certificate)?;
+        let signers =
+            if anchor.kind == RootKind::Amd { anchor.product.known_signers() } else { &[] };
+        let known = signers.iter().copied();
         for der in given.iter().map(Vec::as_slice).chain(known) {
             let signer = Certificate::parse(der)?;
             if signer.subject == vek.issuer && signer.issuer == root.subject {
-                return verify_path(context, product, &root, &signer, vek, collateral);
+                return verify_path(context, anchor, &root, &signer, vek, collateral);
             }
         }
     }
     Err(refusal!(
         ChainRoot,
-        "certificate {} issued by {} leads to none of AMD's roots",
+        "certificate {} issued by {} leads to no accepted root for SEV-SNP",
         vek.subject,
         vek.issuer
     ))
 }
 
-fn verify_path(
+fn verify_path<'a>(
     Context { crypto, now }: Context<'_>,
-    product: SnpProduct,
+    anchor: &'a AmdRoot,
     root: &Certificate<'_>,
     signer: &Certificate<'_>,
     vek: &Certificate<'_>,
     collateral: &SnpCollateral,
-) -> Result<Verified, Refusal> {
+) -> Result<Verified<'a>, Refusal> {
     root.check_validity(now)?;
     signer.check_validity(now)?;
     signer.check_ca(0, false)?;
@@ -149,29 +153,38 @@ fn verify_path(
         [root, signer, vek].iter().map(|one| (one.not_before, one.not_after)).collect();
     let crl_number = match &collateral.crl {
         Some(der) => {
-            let crl = check_crl(crypto, der, root, signer, now)?;
+            let crl = check_crl(crypto, der, root, &[signer, vek], now)?;
             windows.push((crl.this_update, crl.next_update));
             Some(crl.number)
         }
         None => None,
     };
-    Ok(Verified { product, crl_number, windows })
+    Ok(Verified { root: anchor, crl_number, windows })
 }
 
+/// Checks the root's CRL and looks the certificates below the root up in it.
+///
+/// The signing key may not sign CRLs, so the root's is the only one there is. By RFC 5280 its entries
+/// are about certificates of the root itself; the root numbers those from 65536, so an entry with the
+/// serial number of an endorsement certificate can only be meant for that one, and is taken so. An
+/// entry that names another issuer (an indirect CRL) is critical and refuses the whole list.
 fn check_crl<'a>(
     crypto: &dyn Crypto,
     der: &'a [u8],
     root: &Certificate<'_>,
-    signer: &Certificate<'_>,
+    below: &[&Certificate<'_>],
     now: Time,
 ) -> Result<Crl<'a>, Refusal> {
     let crl = Crl::parse(der)?;
     crl.check(crypto, root.subject, root.key, root.subject_key_id(), now)?;
-    ensure!(
-        !crl.serials().any(|serial| serial == signer.serial),
-        SnpVekRevoked,
-        "CA {} is listed by AMD's CRL",
-        signer.subject
-    );
+    for certificate in below {
+        ensure!(
+            !crl.serials().any(|serial| serial == certificate.serial),
+            SnpVekRevoked,
+            "certificate {} is listed by the CRL of {}",
+            certificate.subject,
+            root.subject
+        );
+    }
     Ok(crl)
 }

@@ -7,7 +7,8 @@ use super::{
     claims::POLICY_DEBUG, vek::VekExtensions,
 };
 use crate::{
-    Bytes, Claims, Refusal, RootKind, Tee, Time, Verifier,
+    Bytes, Claims, Refusal, Tee, Time, Verifier,
+    anchor::AmdRoot,
     claims::{CollateralClaims, EvidenceFormat, Note, Padding, Platform, RootClaims, Workload},
     crypto::Crypto,
     error::{ensure, refusal},
@@ -28,11 +29,8 @@ pub(crate) fn verify(
     now: Time,
 ) -> Result<Claims, Refusal> {
     let crypto = verifier.crypto;
-    ensure!(
-        verifier.anchors.accepts_amd(),
-        ChainRoot,
-        "AMD's roots are not accepted by this verifier"
-    );
+    let roots = verifier.anchors.amd();
+    ensure!(!roots.is_empty(), ChainRoot, "AMD's roots are not accepted by this verifier");
     let (report_bytes, padding) = bytes.split_at_checked(SnpReport::SIZE).unwrap_or((bytes, &[]));
     let report = SnpReport::parse(report_bytes)?;
     let vek_der = chain::to_der(&collateral.vek)?;
@@ -40,11 +38,12 @@ pub(crate) fn verify(
         return Err(refusal!(ChainIncomplete, "there is no endorsement certificate"));
     };
     let vek = Certificate::parse(vek_der)?;
-    let verified = chain::verify(Context { crypto, now }, &vek, others, collateral)?;
+    let verified = chain::verify(Context { crypto, now }, roots, &vek, others, collateral)?;
+    let product = verified.root.product;
     check_signature(crypto, &report, &vek)?;
 
-    let extensions = VekExtensions::read(&vek, verified.product.has_fmc())?;
-    check_product(&report, verified.product, &extensions)?;
+    let extensions = VekExtensions::read(&vek, product.has_fmc())?;
+    check_product(&report, product, &extensions)?;
     ensure!(
         report.key_kind == extensions.kind,
         SnpVekKind,
@@ -53,12 +52,12 @@ pub(crate) fn verify(
         extensions.kind
     );
     let (chip_id, masked) = check_chip(&report, &extensions)?;
-    let platform = SnpPlatform::of(&report, verified.product, &extensions, chip_id);
+    let platform = SnpPlatform::of(&report, product, &extensions, chip_id);
     check_tcb(&platform, &extensions.tcb)?;
     Ok(Claims {
         tee: Tee::SevSnp,
         format: EvidenceFormat::SnpReport(report.version),
-        root: root_claims(crypto, verified.product)?,
+        root: root_claims(crypto, verified.root)?,
         report_data: Bytes(*report.report_data),
         debug: report.policy & POLICY_DEBUG != 0,
         workload: Workload::SevSnp(SnpClaims::of(&report)),
@@ -175,13 +174,13 @@ fn check_tcb(platform: &SnpPlatform, certified: &SnpTcb) -> Result<(), Refusal> 
     Ok(())
 }
 
-fn root_claims(crypto: &dyn Crypto, product: SnpProduct) -> Result<RootClaims, Refusal> {
-    let root = Certificate::parse(product.root())?;
+fn root_claims(crypto: &dyn Crypto, anchor: &AmdRoot) -> Result<RootClaims, Refusal> {
+    let root = Certificate::parse(&anchor.certificate)?;
     let PublicKey::Rsa(key) = root.key else {
         return Err(refusal!(Bug, "AMD's root has no RSA key"));
     };
     Ok(RootClaims {
-        kind: RootKind::Amd,
+        kind: anchor.kind,
         name: root.subject.common_name().unwrap_or_default().to_string(),
         emulated: false,
         spki_sha256: Bytes(crypto.sha256(&[root.spki])),
@@ -192,7 +191,7 @@ fn root_claims(crypto: &dyn Crypto, product: SnpProduct) -> Result<RootClaims, R
 fn collateral_claims(
     crypto: &dyn Crypto,
     collateral: &SnpCollateral,
-    verified: &chain::Verified,
+    verified: &chain::Verified<'_>,
 ) -> CollateralClaims {
     let windows = &verified.windows;
     let mut parts: Vec<&[u8]> = Vec::from([collateral.vek.as_slice()]);
