@@ -1,8 +1,10 @@
 //! `casemate collateral`: fetches, shows, bundles and verifies collateral for quotes.
 
+mod evaluations;
 mod export;
 mod fetch;
 mod http;
+mod service;
 mod show;
 pub(crate) mod sources;
 mod verify;
@@ -22,6 +24,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum What {
     Fetch(Box<fetch::Args>),
+    Evaluations(evaluations::Args),
     Show(show::Args),
     Export(export::Args),
     Verify(verify::Args),
@@ -31,6 +34,7 @@ impl Args {
     pub(crate) fn run(self) -> Result<Exit> {
         match self.what {
             What::Fetch(args) => args.run(),
+            What::Evaluations(args) => args.run(),
             What::Show(args) => args.run(),
             What::Export(args) => args.run(),
             What::Verify(args) => args.run(),

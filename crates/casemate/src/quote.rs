@@ -3,8 +3,10 @@
 //! On SGX hardware quotes and collateral come from Intel's quoting enclave and services; this verb
 //! is about platforms of the emulator, whose evidence no production policy accepts.
 
+mod serve;
 mod service;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -52,6 +54,13 @@ enum What {
     },
     /// Print the identity of platform and quoting enclave as JSON.
     Identity,
+    /// Serve certificates and collateral of all platforms of the directory, as Intel's certification
+    /// service (PCS version 4) does, over HTTP, until it is ended.
+    Serve {
+        /// Where to listen; port 0 takes a free one. The address is printed.
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+        listen: SocketAddr,
+    },
     /// Put the platform into conditions on purpose; without any, back into order.
     Condition {
         /// Such as tcb=OutOfDate, revoked-pck, expired-collateral or evaluation=3.
@@ -75,6 +84,7 @@ impl Args {
                 print!("{}", certificate::to_pem(&location.service()?.root_certificate()));
             }
             What::Identity => println!("{:#}", identity(&location.service()?)),
+            What::Serve { listen } => serve::run(location, listen)?,
             What::Condition { conditions } => {
                 let platform = location.platform()?;
                 store::set_conditions(

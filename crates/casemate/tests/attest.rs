@@ -4,15 +4,16 @@
 mod common;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use common::{casemate, directory};
-use quoting::{
-    Collateral, Condition, Scenario, Seed, UnixTime, certificate, standard, tcb_info::TcbStatus,
-};
+use common::{Run, casemate, directory, start};
+use quoting::pcs::{Pcs, listener::Server};
+use quoting::quote::CertificationData;
+use quoting::{Condition, Scenario, Seed, UnixTime, certificate, standard, tcb_info::TcbStatus};
+use tempfile::TempDir;
 
 const NOW: UnixTime = UnixTime(UnixTime::from_date(2026, 11, 23).0 + 99);
 
@@ -183,89 +184,65 @@ fn bundles_are_exported_shown_and_verified() {
     assert_eq!(stale.code, 12);
 }
 
-/// A collateral service for one platform, whose answers the test changes while it runs.
-struct Pcs {
-    url: String,
-    state: Arc<Mutex<Answers>>,
+const SEED: Seed = Seed::new([9; 32]);
+
+/// The emulator's certification service for one platform, whose conditions the test changes while
+/// it runs.
+struct Service {
+    pcs: Arc<Pcs>,
+    conditions: Arc<Mutex<Vec<Condition>>>,
+    server: Server,
 }
 
-struct Answers {
-    collateral: Collateral,
-    status: u16,
-}
-
-impl Pcs {
-    fn start(collateral: Collateral) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new(Answers { collateral, status: 200 }));
-        let shared = Arc::clone(&state);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                answer(&mut stream.unwrap(), &shared.lock().unwrap());
+impl Service {
+    fn start() -> Self {
+        let conditions = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&conditions);
+        let pcs = Arc::new(Pcs::new().with_platform(move |now| {
+            let mut scenario = world(now);
+            for condition in shared.lock().unwrap().iter() {
+                scenario.impose(*condition);
             }
-        });
-        Self { url, state }
+            scenario
+        }));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Server::spawn(listener, Arc::clone(&pcs), || NOW).unwrap();
+        Self { pcs, conditions, server }
     }
 
-    fn serve(&self, collateral: Collateral, status: u16) {
-        *self.state.lock().unwrap() = Answers { collateral, status };
+    fn impose(&self, conditions: &[Condition]) {
+        *self.conditions.lock().unwrap() = conditions.to_vec();
+    }
+
+    fn fetch(&self, dir: &Path, more: &str) -> Run {
+        let arguments = format!(
+            "collateral fetch quote --from http://{} -o c.json --emulator-root root.pem --at {} {more}",
+            self.server.address(),
+            NOW.0
+        );
+        casemate(dir, &arguments)
     }
 }
 
-fn answer(stream: &mut TcpStream, answers: &Answers) {
-    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-    let request = lines.next().unwrap().unwrap();
-    while !lines.next().unwrap().unwrap().is_empty() {}
-    let path = request.split(' ').nth(1).unwrap();
-    let collateral = &answers.collateral;
-    let signed = |name: &str, body: &str, signature: &[u8]| {
-        let signature: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{{\"{name}\":{body},\"signature\":\"{signature}\"}}").into_bytes()
-    };
-    let (header, chain, body) = if path.contains("/tcb?") {
-        let body = signed("tcbInfo", &collateral.tcb_info, &collateral.tcb_info_signature);
-        ("TCB-Info-Issuer-Chain", &collateral.tcb_info_issuer_chain, body)
-    } else if path.contains("/qe/identity") {
-        let body =
-            signed("enclaveIdentity", &collateral.qe_identity, &collateral.qe_identity_signature);
-        ("SGX-Enclave-Identity-Issuer-Chain", &collateral.qe_identity_issuer_chain, body)
-    } else if path.contains("/pckcrl") {
-        ("SGX-PCK-CRL-Issuer-Chain", &collateral.pck_crl_issuer_chain, collateral.pck_crl.clone())
-    } else {
-        ("X", &collateral.qe_identity, collateral.root_ca_crl.clone())
-    };
-    let chain = chain.replace('%', "%25").replace('\n', "%0A").replace(' ', "%20");
-    let head = format!(
-        "HTTP/1.1 {} X\r\n{header}: {chain}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        answers.status,
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    stream.write_all(&body).unwrap();
+fn world(now: UnixTime) -> Scenario {
+    Scenario::new(&SEED, &standard::platform(TcbStatus::UpToDate, 1), now)
+}
+
+/// A directory with the world's root and this quote.
+fn with_quote(quote: &[u8]) -> TempDir {
+    let dir = directory();
+    fs::write(dir.path().join("quote"), quote).unwrap();
+    let root = certificate::to_pem(&world(NOW).root_certificate());
+    fs::write(dir.path().join("root.pem"), root).unwrap();
+    dir
 }
 
 #[test]
 fn collateral_is_fetched_refreshed_and_never_goes_backwards() {
-    let dir = directory();
-    let world = |evaluation: u32| {
-        let platform = standard::platform(TcbStatus::UpToDate, 1);
-        let mut scenario = Scenario::new(&Seed::new([9; 32]), &platform, NOW);
-        scenario.impose(Condition::Evaluation(evaluation));
-        scenario
-    };
-    let evidence = world(2).evidence();
-    fs::write(dir.path().join("quote"), &evidence.quote).unwrap();
-    fs::write(dir.path().join("root.pem"), certificate::to_pem(&evidence.root_certificate))
-        .unwrap();
-    let pcs = Pcs::start(evidence.collateral.clone());
-    let fetch = |more: &str| {
-        let arguments = format!(
-            "collateral fetch quote --from {} --pccs -o c.json --memory memory.json --emulator-root root.pem --at {} {more}",
-            pcs.url, NOW.0
-        );
-        casemate(dir.path(), &arguments)
-    };
+    let dir = with_quote(&world(NOW).quote());
+    let service = Service::start();
+    let fetch =
+        |more: &str| service.fetch(dir.path(), &format!("--pccs --memory memory.json {more}"));
     fetch("").succeeded();
     let check = |more: &str| {
         casemate(
@@ -283,29 +260,158 @@ fn collateral_is_fetched_refreshed_and_never_goes_backwards() {
     );
     check("--emulator-root root.pem --policy-free").succeeded();
 
-    pcs.serve(world(3).collateral(), 200);
+    service.impose(&[Condition::Evaluation(3)]);
     fetch("").succeeded();
-    pcs.serve(evidence.collateral.clone(), 200);
+    service.impose(&[]);
     fetch("").failed_with(12, "collateral.downgrade");
-    pcs.serve(world(3).collateral(), 410);
     fetch("--evaluation 1").failed_with(13, "collateral.withdrawn");
-    pcs.serve(world(3).collateral(), 503);
-    fetch("").failed_with(13, "collateral.outage");
-    let mut expired = world(3);
-    expired.impose(Condition::ExpiredCollateral);
-    pcs.serve(expired.collateral(), 200);
+    fetch("--early").succeeded();
+    service.pcs.withdraw_below(3);
+    fetch("--evaluation 2").failed_with(13, "collateral.withdrawn");
+    fetch("--evaluation 9").failed_with(13, "collateral.missing");
+    service.impose(&[Condition::Evaluation(3), Condition::ExpiredCollateral]);
     fetch("").failed_with(12, "expired");
-    let unreachable = casemate(
-        dir.path(),
-        &format!(
-            "collateral fetch quote --from http://127.0.0.1:1 --pccs -o c.json --emulator-root root.pem --at {}",
-            NOW.0
-        ),
+    service.impose(&[Condition::Evaluation(3)]);
+    service.pcs.set_outage(Some(503));
+    fetch("").failed_with(13, "collateral.outage");
+    service.pcs.set_outage(None);
+    fetch("").succeeded();
+    drop(service.server);
+    let gone = format!(
+        "collateral fetch quote --from http://127.0.0.1:1 --pccs -o c.json --emulator-root root.pem --at {}",
+        NOW.0
     );
-    unreachable.failed_with(13, "collateral.outage");
+    casemate(dir.path(), &gone).failed_with(13, "collateral.outage");
     assert_eq!(
         check("--emulator-root root.pem --policy-free").code,
         0,
         "what was fetched before still works"
     );
+}
+
+/// A quote that names its platform by PPID, as those of certification data types 1 to 3 do.
+fn quote_by_ppid(data_type: u16) -> Vec<u8> {
+    let mut scenario = world(NOW);
+    let extension = scenario.pck_extension.clone().unwrap();
+    let mut bytes = extension.ppid.clone();
+    // What stands for encryption in emulated platforms.
+    bytes.resize(if data_type == 1 { 16 } else { 384 }, 0);
+    bytes.extend_from_slice(&extension.components);
+    bytes.extend_from_slice(&extension.pcesvn.to_le_bytes());
+    bytes.extend_from_slice(&extension.pceid);
+    scenario.certification = Some(CertificationData { data_type, bytes });
+    scenario.quote()
+}
+
+#[test]
+fn a_platform_named_by_ppid_gets_its_pck_certificate() {
+    let service = Service::start();
+    let root_crl =
+        format!("--root-crl http://{}/sgx/certification/v4/rootcacrl", service.server.address());
+    for (data_type, options) in [(3, root_crl.as_str()), (3, "--pccs"), (1, "--pccs")] {
+        let dir = with_quote(&quote_by_ppid(data_type));
+        let check = || {
+            let arguments = format!(
+                "attest check quote --collateral c.json --at {} --emulator-root root.pem --policy-free",
+                NOW.0
+            );
+            casemate(dir.path(), &arguments)
+        };
+        service.fetch(dir.path(), options).succeeded();
+        assert!(check().succeeded().contains("Verified at"));
+        let mut bundle: serde_json::Value =
+            serde_json::from_slice(&fs::read(dir.path().join("c.json")).unwrap()).unwrap();
+        bundle["collateral"][0]["pck_certificate_chain"].take();
+        fs::write(dir.path().join("c.json"), bundle.to_string()).unwrap();
+        let run = check();
+        assert!(run.code == 13 && run.stdout.contains("pck.unavailable"), "{}", run.stdout);
+    }
+    let dir = with_quote(&quote_by_ppid(1));
+    service.fetch(dir.path(), &root_crl).failed_with(13, "ask a PCCS");
+}
+
+/// A platform whose certificate is not at the TCB the quote names is looked for among all its
+/// certificates: the one that signed is taken.
+#[test]
+fn a_pck_certificate_at_another_tcb_is_found_by_its_key() {
+    let service = Service::start();
+    let quote = quote_by_ppid(3);
+    let mut lower = quote.clone();
+    let extension = world(NOW).pck_extension.unwrap();
+    let named = [&extension.components[..], &extension.pcesvn.to_le_bytes()].concat();
+    let at = quote.windows(named.len()).rposition(|window| window == named).unwrap();
+    lower[at] -= 1;
+    let dir = with_quote(&lower);
+    service.fetch(dir.path(), "--pccs").succeeded();
+    let mut forged = lower;
+    // The QE report's signature, in front of authentication and certification data.
+    let qe_signature = at - 384 - 2 - 4 - 32 - 2 - 64;
+    forged[qe_signature] ^= 1;
+    let dir = with_quote(&forged);
+    service.fetch(dir.path(), "--pccs").failed_with(13, "none of 2 PCK certificates");
+}
+
+#[test]
+fn evaluations_on_offer_are_listed() {
+    let dir = with_quote(&world(NOW).quote());
+    let service = Service::start();
+    let list = |more: &str| {
+        let arguments = format!(
+            "collateral evaluations --from http://{} --pccs --emulator-root root.pem {more}",
+            service.server.address()
+        );
+        casemate(dir.path(), &arguments)
+    };
+    let at = format!("--at {}", NOW.0);
+    let text = list(&at).succeeded();
+    let numbers: Vec<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(numbers, ["3", "2"]);
+    let json = list(&format!("{at} --json")).json();
+    assert_eq!(json["numbers"][0]["tcbEvaluationDataNumber"], 3);
+    list("--at 2030-01-01T00:00:00Z").failed_with(12, "crl.expired");
+    list(&format!("{at} --tdx")).failed_with(13, "collateral.missing");
+    service.impose(&[Condition::RevokedTcbSigner]);
+    list(&at).failed_with(11, "tcb_signer.revoked");
+}
+
+#[test]
+fn open_enclaves_evidence_and_endorsements_are_read() {
+    let dir = directory();
+    let check = |evidence: &str, more: &str| {
+        let endorsements = quote("signal-oe/dcap.endorsements");
+        let arguments = format!(
+            "attest check {evidence} --collateral {endorsements} --at 2023-01-18T23:30:00Z --policy-free {more}"
+        );
+        casemate(dir.path(), &arguments)
+    };
+    let real = quote("signal-oe/dcap.evidence");
+    let key = fs::read_to_string(data("signal-oe/dcap.pubkey")).unwrap();
+    let text = check(&real, "").succeeded();
+    assert!(text.contains(&format!("its custom claim \"pk\" is {}", key.trim())), "{text}");
+    assert_eq!(check(&real, "--json").json()["custom_claims"]["pk"], key.trim());
+    let mut changed = fs::read(data("signal-oe/dcap.evidence")).unwrap();
+    *changed.last_mut().unwrap() ^= 1;
+    fs::write(dir.path().join("changed"), changed).unwrap();
+    let run = check("changed", "");
+    assert!(run.code == 11 && run.stdout.contains("open_enclave.binding"), "{}", run.stdout);
+}
+
+/// `casemate quote serve` is that service for the platforms of a directory.
+#[test]
+fn emulated_platforms_are_served() {
+    let dir = directory();
+    let platforms = format!("--platforms {}", dir.path().join("platforms").display());
+    let root = casemate(dir.path(), &format!("quote root {platforms}")).succeeded();
+    fs::write(dir.path().join("root.pem"), root).unwrap();
+    let mut server = start(dir.path(), &format!("quote serve --listen 127.0.0.1:0 {platforms}"));
+    let mut url = String::new();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut url).unwrap();
+    let list = || {
+        let arguments =
+            format!("collateral evaluations --from {} --pccs --emulator-root root.pem", url.trim());
+        casemate(dir.path(), &arguments)
+    };
+    assert_eq!(list().succeeded().lines().count(), 2);
+    casemate(dir.path(), &format!("quote condition revoked-tcb-signer {platforms}")).succeeded();
+    list().failed_with(11, "tcb_signer.revoked");
 }

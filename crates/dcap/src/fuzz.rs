@@ -2,14 +2,18 @@
 //! nothing; a panic is the finding.
 
 use crate::{
-    Anchors, Collateral, CollateralBundle, CollateralMemory, EnclaveIdentity, Need, Quote, TcbInfo,
-    Time, Verifier,
+    Anchors, Collateral, CollateralBundle, CollateralMemory, EnclaveIdentity, EvaluationNumbers,
+    Need, Quote, TcbInfo, Tee, Time, Verifier,
+    open_enclave::{self, OpenEnclaveEvidence},
     pck::PckExtension,
-    pem,
+    pcs, pem,
     ratls::RaTlsCertificate,
     snp::{HclReport, SnpCollateral, SnpReport},
     x509::{Certificate, Crl},
 };
+
+/// A quote that names its platform by PPID.
+const QUOTE: &[u8] = include_bytes!("../../../tests/dcap/sgx/sgx-v3-ct3-2f59d4cb.quote");
 
 /// A time inside the validity of most real collateral.
 const NOW: Time = Time::from_unix(1_770_000_000);
@@ -41,8 +45,26 @@ pub fn certificates(bytes: &[u8]) {
 pub fn signed_json(bytes: &[u8]) {
     let _ = TcbInfo::parse(bytes);
     let _ = EnclaveIdentity::parse(bytes);
+    let _ = EvaluationNumbers::parse(bytes);
     if let Ok(text) = core::str::from_utf8(bytes) {
         let _ = Collateral::split_signed(text);
+        pcs_answers(text);
+    }
+}
+
+/// The same text as every answer of a service.
+fn pcs_answers(text: &str) {
+    let headers = ["TCB-Evaluation-Data-Numbers-Issuer-Chain", "SGX-PCK-Certificate-Issuer-Chain"];
+    let headers = headers.map(|name| (name.into(), text.into()));
+    let body = text.as_bytes().to_vec();
+    let response = pcs::Response { status: 200, headers: headers.to_vec(), body };
+    let service = pcs::CollateralService::pccs("http://localhost");
+    let request = service.evaluations_request(Tee::Sgx);
+    let _ = pcs::evaluations(&request, &response);
+    let _ = pcs::root_crl(&request, &response);
+    let _ = pcs::pck_chain(&request, &response);
+    if let Ok(quote) = Quote::parse(QUOTE) {
+        let _ = pcs::pck_chain_of_list(crate::crypto::DEFAULT, &quote, &request, &response);
     }
 }
 
@@ -73,5 +95,16 @@ pub fn ratls(bytes: &[u8]) {
                 certificate.check_binding(crate::crypto::DEFAULT, evidence, &crate::Bytes([0; 64]));
             quote(evidence.evidence);
         }
+    }
+}
+
+/// Open Enclave's evidence and endorsements, and verifying what comes out.
+pub fn open_enclave(bytes: &[u8]) {
+    if let Ok(evidence) = OpenEnclaveEvidence::parse(bytes) {
+        let _ = (evidence.claims().len(), evidence.quote().len());
+        let _ = evidence.check_binding(crate::crypto::DEFAULT, &crate::Bytes([0; 64]));
+    }
+    if let Ok(collateral) = open_enclave::endorsements(bytes) {
+        let _ = Verifier::new(Anchors::production()).verify_collateral(&collateral, NOW);
     }
 }

@@ -52,6 +52,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzz;
 mod hex;
+pub mod open_enclave;
 mod pck;
 mod pem;
 mod quote;
@@ -70,9 +71,9 @@ pub use claims::{
     SgxClaims, TcbClaims, TcbLevelClaims, TdxClaims, TdxExtendedClaims, Tee, Workload,
 };
 pub use collateral::{
-    Collateral, CollateralBundle, CollateralMemory, CollateralSet, EnclaveIdentity, IdentityLevel,
-    Mark, Need, PckCa, TcbInfo, TcbLevel, TdxModule, TdxModuleIdentity, UpdateChannel,
-    VerifiedCollateral, pcs,
+    Collateral, CollateralBundle, CollateralMemory, CollateralSet, EnclaveIdentity,
+    EvaluationNumber, EvaluationNumbers, IdentityLevel, Mark, Need, PckCa, SignedEvaluations,
+    TcbInfo, TcbLevel, TdxModule, TdxModuleIdentity, UpdateChannel, VerifiedCollateral, pcs,
 };
 pub use error::{Blame, Refusal};
 pub use pck::{PckExtension, SgxType};

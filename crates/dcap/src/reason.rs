@@ -135,6 +135,18 @@ reasons! {
     CollateralWithdrawn, "collateral.withdrawn", Unavailable,
         "The service answered 410: this TCB evaluation data number has been withdrawn.",
         "Ask for a newer evaluation number, or for the default.";
+    EvaluationsMalformed, "evaluations.malformed", Malformed,
+        "The list of evaluation numbers is not the JSON that its version defines.",
+        "Fetch it again.";
+    EvaluationsSignature, "evaluations.signature", Untrusted,
+        "The signature over the exact bytes of the list of evaluation numbers does not verify.",
+        "Fetch it again, and keep its bytes unchanged.";
+    EvaluationsExpired, "evaluations.expired", Stale,
+        "The list of evaluation numbers is past its nextUpdate.",
+        "Fetch it again.";
+    EvaluationsNotYetValid, "evaluations.not_yet_valid", Stale,
+        "The list of evaluation numbers was issued in the future.",
+        "Check the clock of the verifier.";
     CollateralDowngrade, "collateral.downgrade", Stale,
         "The collateral is older than collateral this verifier has already accepted.",
         "Refresh the collateral. If the older one is meant, an owner must reset the memory, which is audited.";
@@ -283,7 +295,7 @@ reasons! {
         "The reported TCB is higher than the committed or the current TCB.",
         "Do not trust the report: no firmware makes such a one.";
     SnpVekRevoked, "snp.vek_revoked", Untrusted,
-        "AMD's CRL lists the CA that issued the endorsement certificate.",
+        "AMD's CRL lists the endorsement certificate or the CA that issued it.",
         "Do not trust this platform; look for AMD's announcement.";
     RatlsMalformed, "ratls.malformed", Malformed,
         "The certificate carries no evidence, or evidence in an envelope that cannot be decoded.",
@@ -291,6 +303,12 @@ reasons! {
     RatlsBinding, "ratls.key_binding", Untrusted,
         "The evidence in the certificate does not commit to the certificate's key.",
         "The certificate was made for another key: refuse the connection.";
+    OpenEnclaveMalformed, "open_enclave.malformed", Malformed,
+        "What follows the quote is not Open Enclave's custom claims, or a file is not its endorsements.",
+        "Send evidence and endorsements as the Open Enclave SDK returned them.";
+    OpenEnclaveBinding, "open_enclave.binding", Untrusted,
+        "The quote's report data is not the hash of the custom claims behind it.",
+        "The claims were changed or belong to another quote: ask for new evidence.";
     Bug, "bug", Bug,
         "A step that cannot fail has failed, or the verifier was built without cryptography it needs.",
         "Report it with the evidence and collateral.";

@@ -11,13 +11,14 @@ use std::{
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 6] = [
+const TARGETS: [(&str, Target); 7] = [
     ("quote", dcap::fuzz::quote),
     ("certificates", dcap::fuzz::certificates),
     ("signed_json", dcap::fuzz::signed_json),
     ("collateral", dcap::fuzz::collateral),
     ("snp", dcap::fuzz::snp),
     ("ratls", dcap::fuzz::ratls),
+    ("open_enclave", dcap::fuzz::open_enclave),
 ];
 
 fn files(directory: &Path, all: &mut Vec<PathBuf>) {

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use crate::certificate;
 use crate::condition::Condition;
 use crate::hex;
+use crate::pck::PckExtension;
 use crate::platform::PckCa;
 use crate::scenario::{Part, Scenario};
 use crate::standard::{self, EVALUATIONS, Evaluation};
@@ -99,6 +100,7 @@ impl Pcs {
             (tee, "qe/identity") => self.qe_identity(tee, &query, now),
             (tee, "tcbevaluationdatanumbers") => self.evaluation_numbers(tee, now),
             (Tee::Sgx, "pckcert") => self.pckcert(&query, now),
+            (Tee::Sgx, "pckcerts") => self.pckcerts(&query, now),
             (Tee::Sgx, "pckcrl") => self.pckcrl(&query, now),
             (Tee::Sgx, "rootcacrl") => self.rootcacrl(now),
             (Tee::Sgx, "fmspcs") => self.fmspcs(now),
@@ -142,32 +144,45 @@ impl Pcs {
     fn pckcert(&self, query: &Query, now: UnixTime) -> Result<Response, Refusal> {
         let cpusvn = query.bytes("cpusvn", 16)?;
         let pcesvn = query.bytes("pcesvn", 2)?;
-        let pceid = query.bytes("pceid", 2)?;
-        let qe_id = query.get("qeid").map(|_| query.bytes("qeid", 16)).transpose()?;
-        let ppid = query.get("encrypted_ppid").map(|_| query.bytes("encrypted_ppid", 384));
-        let ppid = ppid.transpose()?;
-        if qe_id.is_none() && ppid.is_none() {
-            return Err(Refusal::BAD_REQUEST);
-        }
+        let is_platform = platform(query)?;
         let asked_for = |scenario: &Scenario| {
-            let by_id = qe_id.as_ref().is_none_or(|id| scenario.header.user_data[..16] == id[..]);
-            let extension = scenario.pck_extension.as_ref();
-            by_id
-                && extension.is_some_and(|extension| {
+            is_platform(scenario)
+                && scenario.pck_extension.as_ref().is_some_and(|extension| {
                     let pcesvn =
                         pcesvn.iter().rev().fold(0, |svn, byte| svn << 8 | u16::from(*byte));
-                    ppid.as_ref().is_none_or(|ppid| ppid.starts_with(&extension.ppid))
-                        && extension.pceid == pceid
-                        && extension.pcesvn <= pcesvn
+                    extension.pcesvn <= pcesvn
                         && extension.components.iter().zip(&cpusvn).all(|(own, raw)| own <= raw)
                 })
         };
         let scenario = self.all(now).find(asked_for).ok_or(Refusal::NOT_FOUND)?;
         let extension = scenario.pck_extension.as_ref().ok_or(Refusal::NOT_FOUND)?;
-        let tcbm = hex::upper(&extension.components) + &hex::upper(&extension.pcesvn.to_le_bytes());
+        let tcbm = tcbm(extension);
         let body = certificate::to_pem(&scenario.pck_certificate()).into_bytes();
         Ok(Response::ok("application/x-pem-file", body)
             .header("SGX-TCBm", tcbm)
+            .header("SGX-FMSPC", hex::upper(&extension.fmspc))
+            .header("SGX-PCK-Certificate-CA-Type", scenario.ca().as_str().to_owned())
+            .chain("SGX-PCK-Certificate-Issuer-Chain", &scenario.collateral().pck_crl_issuer_chain))
+    }
+
+    /// The PCK certificates of a platform: the one at its TCB, and one that is not to be had.
+    fn pckcerts(&self, query: &Query, now: UnixTime) -> Result<Response, Refusal> {
+        let scenario = self.all(now).find(platform(query)?).ok_or(Refusal::NOT_FOUND)?;
+        let extension = scenario.pck_extension.as_ref().ok_or(Refusal::NOT_FOUND)?;
+        let entry = |extension: &PckExtension, certificate: &str| {
+            let components: Vec<String> =
+                extension.components.iter().map(|svn| format!(r#"{{"svn":{svn}}}"#)).collect();
+            format!(
+                r#"{{"tcb":{{"sgxtcbcomponents":[{}],"pcesvn":{}}},"tcbm":"{}","cert":"{certificate}"}}"#,
+                components.join(","),
+                extension.pcesvn,
+                tcbm(extension),
+            )
+        };
+        let newer = PckExtension { pcesvn: extension.pcesvn + 1, ..extension.clone() };
+        let pem = certificate::to_pem(&scenario.pck_certificate());
+        let list = [entry(&newer, "Not available"), entry(extension, &query::encode(&pem))];
+        Ok(Response::ok("application/json", format!("[{}]", list.join(",")).into_bytes())
             .header("SGX-FMSPC", hex::upper(&extension.fmspc))
             .header("SGX-PCK-Certificate-CA-Type", scenario.ca().as_str().to_owned())
             .chain("SGX-PCK-Certificate-Issuer-Chain", &scenario.collateral().pck_crl_issuer_chain))
@@ -242,6 +257,31 @@ impl Pcs {
     fn scenarios(&self, tee: Tee, now: UnixTime) -> impl Iterator<Item = Scenario> {
         self.all(now).filter(move |scenario| scenario.tee() == tee)
     }
+}
+
+/// Whether a scenario is of the platform that a query names: by QE id, as in PCCS, or by
+/// `encrypted_ppid`.
+fn platform(query: &Query) -> Result<impl Fn(&Scenario) -> bool + use<>, Refusal> {
+    let pceid = query.bytes("pceid", 2)?;
+    let qe_id = query.get("qeid").map(|_| query.bytes("qeid", 16)).transpose()?;
+    let ppid = query.get("encrypted_ppid").map(|_| query.bytes("encrypted_ppid", 384));
+    let ppid = ppid.transpose()?;
+    if qe_id.is_none() && ppid.is_none() {
+        return Err(Refusal::BAD_REQUEST);
+    }
+    Ok(move |scenario: &Scenario| {
+        let by_id = qe_id.as_ref().is_none_or(|id| scenario.header.user_data[..16] == id[..]);
+        by_id
+            && scenario.pck_extension.as_ref().is_some_and(|extension| {
+                ppid.as_ref().is_none_or(|ppid| ppid.starts_with(&extension.ppid))
+                    && extension.pceid == pceid
+            })
+    })
+}
+
+/// CPUSVN and PCESVN that a certificate is for, as headers and lists write them.
+fn tcbm(extension: &PckExtension) -> String {
+    hex::upper(&extension.components) + &hex::upper(&extension.pcesvn.to_le_bytes())
 }
 
 impl Default for Pcs {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use dcap::{
     Blame, Claims, Need, Quote, Refusal, Time, Verifier,
+    open_enclave::OpenEnclaveEvidence,
     ratls::{RaTlsBinding, RaTlsCertificate},
     snp::SnpCollateral,
 };
@@ -14,7 +15,7 @@ use super::{
     evidence::{self, Evidence, File},
     expectations, explain,
 };
-use crate::{clock, collateral::sources, exit::Exit, files};
+use crate::{clock, collateral::sources, exit::Exit, files, text};
 
 /// Verify evidence and say what it proves.
 ///
@@ -22,9 +23,10 @@ use crate::{clock, collateral::sources, exit::Exit, files};
 /// the vendor, no debug, a TCB that is not out of date. Use --policy-free to verify only.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A quote, an SNP report, or a certificate with either inside (DER or PEM).
+    /// A quote, an SNP report, Open Enclave's evidence, or a certificate with evidence (DER or PEM).
     file: PathBuf,
-    /// Collateral for quotes: a file, a bundle, or a directory of them. May be repeated.
+    /// Collateral for quotes: a file, a bundle, Open Enclave's endorsements, or a directory of JSON
+    /// files. May be repeated.
     #[arg(long, value_name = "PATH")]
     collateral: Vec<PathBuf>,
     /// Endorsement certificate (VCEK or VLEK) for SNP reports.
@@ -55,6 +57,14 @@ pub(crate) struct Args {
 struct Verdict {
     claims: Claims,
     binding: Option<RaTlsBinding>,
+    /// Names and values of Open Enclave's custom claims, which the report data is the hash of.
+    custom: Vec<(String, Vec<u8>)>,
+}
+
+impl Verdict {
+    fn of(claims: Claims) -> Self {
+        Self { claims, binding: None, custom: Vec::new() }
+    }
 }
 
 impl Args {
@@ -88,12 +98,16 @@ impl Args {
                 let claims = self.verify_bare(&bare, &[], verifier, now)?;
                 Ok(claims.and_then(|claims| {
                     envelope.check_binding(dcap::crypto::DEFAULT, &claims.report_data)?;
-                    Ok(Verdict { claims, binding: None })
+                    Ok(Verdict::of(claims))
                 }))
             }
-            bare => {
-                let claims = self.verify_bare(&bare, &[], verifier, now)?;
-                Ok(claims.map(|claims| Verdict { claims, binding: None }))
+            Evidence::Quote(quote) => {
+                let claims = self.verify_bare(&evidence, &[], verifier, now)?;
+                Ok(claims.and_then(|claims| with_custom_claims(claims, quote)))
+            }
+            Evidence::Report(_) => {
+                let claims = self.verify_bare(&evidence, &[], verifier, now)?;
+                Ok(claims.map(Verdict::of))
             }
         }
     }
@@ -115,7 +129,7 @@ impl Args {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let binding = certificate.check_binding(dcap::crypto::DEFAULT, piece, &claims.report_data);
-        Ok(binding.map(|binding| Verdict { claims, binding: Some(binding) }))
+        Ok(binding.map(|binding| Verdict { binding: Some(binding), ..Verdict::of(claims) }))
     }
 
     fn verify_bare(
@@ -160,15 +174,21 @@ impl Args {
         let failed = expectations::failed(&verdict.claims);
         let refused = !self.policy_free && !failed.is_empty();
         if self.json {
+            let custom: serde_json::Map<_, _> = verdict
+                .custom
+                .iter()
+                .map(|(name, value)| (name.clone(), json!(text::to_hex(value))))
+                .collect();
             let value = json!({
                 "verified": true,
                 "key_binding": verdict.binding,
+                "custom_claims": custom,
                 "claims": verdict.claims,
                 "unmet_expectations": failed,
             });
             println!("{value:#}");
         } else {
-            print!("{}", explain::verified(&verdict.claims, verdict.binding));
+            print!("{}", explain::verified(&verdict.claims, verdict.binding, &verdict.custom));
             print!("{}", explain::expectations(&failed, self.policy_free));
         }
         if refused { Exit::Refused } else { Exit::Success }
@@ -191,6 +211,18 @@ impl Args {
         }
         Exit::Evidence(refusal.blame())
     }
+}
+
+/// Adds the custom claims behind Open Enclave's evidence. What looks like claims and is not what the
+/// quote commits to is refused: whoever reads them must not have to check again.
+fn with_custom_claims(claims: Claims, quote: &[u8]) -> Result<Verdict, Refusal> {
+    let mut verdict = Verdict::of(claims);
+    if let Ok(evidence) = OpenEnclaveEvidence::parse(quote) {
+        evidence.check_binding(dcap::crypto::DEFAULT, &verdict.claims.report_data)?;
+        let owned = |(name, value): &(&str, &[u8])| ((*name).to_owned(), value.to_vec());
+        verdict.custom = evidence.claims().iter().map(owned).collect();
+    }
+    Ok(verdict)
 }
 
 fn verify_quote(

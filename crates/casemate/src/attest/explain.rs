@@ -6,26 +6,35 @@ use dcap::{
     Claims, EvidenceFormat, Note, Platform, Refusal, Tee, Time, Workload, ratls::RaTlsBinding,
 };
 
+use crate::text;
+
 /// What was proved, and what was not.
-pub(super) fn verified(claims: &Claims, binding: Option<RaTlsBinding>) -> String {
-    let mut text = String::new();
-    let _ = writeln!(text, "Verified at {}: {}", claims.verified_at, title(claims));
-    let _ = writeln!(text, "\nProved:");
+pub(super) fn verified(
+    claims: &Claims,
+    binding: Option<RaTlsBinding>,
+    custom: &[(String, Vec<u8>)],
+) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "Verified at {}: {}", claims.verified_at, title(claims));
+    let _ = writeln!(out, "\nProved:");
     for line in proved(claims).iter().chain(binding.map(bound).iter()) {
-        let _ = writeln!(text, "  - {line}");
+        let _ = writeln!(out, "  - {line}");
     }
-    let _ = writeln!(text, "\nNot proved:");
+    for (name, value) in custom {
+        let _ = writeln!(out, "  - its custom claim {name:?} is {}", text::to_hex(value));
+    }
+    let _ = writeln!(out, "\nNot proved:");
     for line in not_proved(claims, binding) {
-        let _ = writeln!(text, "  - {line}");
+        let _ = writeln!(out, "  - {line}");
     }
     let notes: Vec<_> = claims.notes.iter().map(|note| explain_note(*note)).collect();
     if !notes.is_empty() {
-        let _ = writeln!(text, "\nNoteworthy:");
+        let _ = writeln!(out, "\nNoteworthy:");
         for note in notes {
-            let _ = writeln!(text, "  - {note}");
+            let _ = writeln!(out, "  - {note}");
         }
     }
-    text
+    out
 }
 
 /// What production evidence would have and this lacks.

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use dcap::{
-    CollateralBundle, CollateralMemory, Need, Refusal, Time, UpdateChannel, Verifier,
+    CollateralBundle, CollateralMemory, Need, Quote, Reason, Refusal, Time, UpdateChannel,
+    Verifier,
     pcs::{self, CollateralService, Evaluation},
 };
 
+use super::service::Service;
 use super::{http, sources};
 use crate::{clock, exit::Exit, files};
 
@@ -16,15 +18,8 @@ use crate::{clock, exit::Exit, files};
 pub(crate) struct Args {
     /// The quote.
     quote: PathBuf,
-    /// Address of the service; Intel's if not given.
-    #[arg(long, value_name = "URL", default_value = "https://api.trustedservices.intel.com")]
-    from: String,
-    /// The service is a PCCS, which also serves the root's CRL.
-    #[arg(long, conflicts_with = "root_crl")]
-    pccs: bool,
-    /// Address of the root's CRL, when it is not Intel's.
-    #[arg(long, value_name = "URL")]
-    root_crl: Option<String>,
+    #[command(flatten)]
+    service: Service,
     /// Take new evaluations at once instead of after their grace period.
     #[arg(long)]
     early: bool,
@@ -70,13 +65,15 @@ impl Args {
         memory: &mut CollateralMemory,
         now: Time,
     ) -> Result<dcap::Collateral, Refusal> {
-        let need = Need::of_quote(quote)?;
+        let service = self.service.open();
+        let (need, pck_chain) = platform(&service, quote)?;
         let channel = if self.early { UpdateChannel::Early } else { UpdateChannel::Standard };
         let evaluation = self.evaluation.map_or(Evaluation::Channel(channel), Evaluation::Number);
-        let requests = self.service().requests(&need, evaluation);
+        let requests = service.requests(&need, evaluation);
         let [tcb, qe, pck, root] = &requests;
         let responses = [http::get(tcb)?, http::get(qe)?, http::get(pck)?, http::get(root)?];
-        let collateral = pcs::assemble(&requests, &responses)?;
+        let mut collateral = pcs::assemble(&requests, &responses)?;
+        collateral.pck_certificate_chain = pck_chain;
         let verified = verifier.verify_collateral(&collateral, now)?;
         memory.advance(&verified, channel)?;
         for (what, at) in verified.expiring_within(now, 7 * 86_400) {
@@ -88,14 +85,6 @@ impl Args {
             verified.earliest_expiration()
         );
         Ok(collateral)
-    }
-
-    fn service(&self) -> CollateralService {
-        match &self.root_crl {
-            _ if self.pccs => CollateralService::pccs(&self.from),
-            Some(url) => CollateralService::pcs_with_root_crl(&self.from, url),
-            None => CollateralService::pcs(&self.from),
-        }
     }
 
     fn read_memory(&self) -> Result<CollateralMemory> {
@@ -116,6 +105,28 @@ impl Args {
         bundle.insert(collateral);
         files::write(&self.output, bundle.to_json()?.as_bytes())
     }
+}
+
+/// What a quote needs, and the PCK chain if the quote has none: fetched at the TCB that it names, or
+/// else found among those at every TCB.
+fn platform(service: &CollateralService, quote: &[u8]) -> Result<(Need, Option<String>), Refusal> {
+    match Need::of_quote(quote) {
+        Err(refusal) if refusal.reason() == Reason::PckUnavailable => {}
+        known => return Ok((known?, None)),
+    }
+    let quote = Quote::parse(quote)?;
+    let request = service.pck_certificate_request(&quote)?;
+    let chain = match pcs::pck_chain(&request, &http::get(&request)?) {
+        Err(refusal) if refusal.reason() == Reason::CollateralMissing => {
+            let request = service.pck_certificates_request(&quote)?;
+            let answer = http::get(&request)?;
+            pcs::pck_chain_of_list(dcap::crypto::DEFAULT, &quote, &request, &answer)?
+        }
+        found => found?,
+    };
+    let need = Need::of_pck_chain(quote.tee(), &chain)?;
+    eprintln!("casemate: fetched the PCK certificate that the quote names by PPID");
+    Ok((need, Some(chain)))
 }
 
 fn read_bundle(path: &Path) -> Result<CollateralBundle> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use dcap::{Anchors, CollateralBundle, Verifier};
+use dcap::{Anchors, CollateralBundle, Verifier, open_enclave};
 
 use crate::files;
 
@@ -24,8 +24,13 @@ pub(crate) fn load(paths: &[PathBuf]) -> Result<CollateralBundle> {
 }
 
 fn add(bundle: &mut CollateralBundle, path: &Path) -> Result<()> {
-    let read = CollateralBundle::from_json(&files::read(path)?)
-        .with_context(|| format!("read collateral {}", path.display()))?;
+    let bytes = files::read(path)?;
+    let read = if open_enclave::is_endorsements(&bytes) {
+        open_enclave::endorsements(&bytes).map(|one| CollateralBundle::new(vec![one]))
+    } else {
+        CollateralBundle::from_json(&bytes)
+    };
+    let read = read.with_context(|| format!("read collateral {}", path.display()))?;
     for collateral in read.entries() {
         bundle.insert(collateral.clone());
     }

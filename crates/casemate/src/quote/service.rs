@@ -31,6 +31,15 @@ impl Location {
         Ok(store.open_or_create(&self.emu_platform)?)
     }
 
+    /// Every platform of the directory, this one included: it is made if it does not exist.
+    pub(crate) fn all(&self) -> Result<Vec<Self>> {
+        self.platform()?;
+        let directory = self.directory()?;
+        let names = PlatformStore::new(directory.clone()).names()?;
+        let one = |platform| Self { platform, platforms: Some(directory.clone()) };
+        Ok(names.into_iter().map(one).collect())
+    }
+
     /// The directory of platforms.
     pub(crate) fn directory(&self) -> Result<PathBuf> {
         if let Some(directory) = &self.emu_platforms {

@@ -38,6 +38,21 @@ pub fn casemate(directory: &Path, arguments: &str) -> Run {
     run(command(directory, arguments))
 }
 
+/// A program that is ended when the test is done with it.
+pub struct Started(pub std::process::Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts `casemate` and leaves it running; its standard output can be read.
+pub fn start(directory: &Path, arguments: &str) -> Started {
+    Started(command(directory, arguments).stdout(std::process::Stdio::piped()).spawn().unwrap())
+}
+
 /// Like [`casemate`], with SOURCE_DATE_EPOCH set.
 pub fn casemate_at(directory: &Path, epoch: &str, arguments: &str) -> Run {
     let mut command = command(directory, arguments);

@@ -6,6 +6,7 @@
 
 mod bundle;
 mod enclave_identity;
+mod evaluations;
 mod json;
 mod memory;
 mod need;
@@ -17,6 +18,7 @@ mod verified;
 
 pub use bundle::CollateralBundle;
 pub use enclave_identity::{EnclaveIdentity, IdentityLevel};
+pub use evaluations::{EvaluationNumber, EvaluationNumbers, SignedEvaluations};
 pub(crate) use json::merge_advisories;
 pub use memory::{CollateralMemory, Mark, UpdateChannel};
 pub use need::{Need, PckCa};

@@ -73,7 +73,20 @@ impl Need {
                 ));
             }
         };
-        for der in &chain {
+        Self::of_chain(quote.tee(), &chain)
+    }
+
+    /// Reads from an unverified PCK chain in PEM what collateral quotes of that platform need.
+    ///
+    /// # Errors
+    ///
+    /// When the chain does not parse or has no PCK certificate.
+    pub fn of_pck_chain(tee: Tee, pem: &str) -> Result<Self, Refusal> {
+        Self::of_chain(tee, &pem::certificates(pem.as_bytes())?)
+    }
+
+    fn of_chain(tee: Tee, chain: &[Vec<u8>]) -> Result<Self, Refusal> {
+        for der in chain {
             let certificate = Certificate::parse(der)?;
             let Some(contents) = certificate.extension(oid::SGX) else { continue };
             let fmspc = PckExtension::parse(contents)?.fmspc;
@@ -85,9 +98,9 @@ impl Need {
                         certificate.issuer
                     )
                 })?;
-            return Ok(Self { tee: quote.tee(), fmspc, ca });
+            return Ok(Self { tee, fmspc, ca });
         }
-        Err(refusal!(ChainIncomplete, "the quote's chain has no PCK certificate"))
+        Err(refusal!(ChainIncomplete, "the platform's chain has no PCK certificate"))
     }
 }
 

@@ -7,12 +7,16 @@ use alloc::{
     vec::Vec,
 };
 
-use super::{Collateral, UpdateChannel, need::Need};
+mod pck;
+
+use super::{Collateral, SignedEvaluations, UpdateChannel, need::Need};
 use crate::{
     Reason, Refusal, Tee,
     error::{ensure, refusal},
     hex, pem,
 };
+
+pub use pck::{pck_chain, pck_chain_of_list};
 
 /// Where Intel publishes the root's CRL.
 const INTEL_ROOT_CRL: &str = "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der";
@@ -51,6 +55,12 @@ pub enum Part {
     PckCrl,
     /// Root CRL.
     RootCrl,
+    /// One PCK certificate with its issuer chain.
+    PckCertificate,
+    /// All PCK certificates of a platform.
+    PckCertificates,
+    /// Evaluation numbers with their issuer chain.
+    EvaluationNumbers,
 }
 
 /// A GET request.
@@ -95,15 +105,11 @@ impl CollateralService {
     /// The requests that fetch collateral for these platforms, one for each part.
     #[must_use]
     pub fn requests(&self, need: &Need, evaluation: Evaluation) -> [Request; 4] {
-        let tee = if need.tee == Tee::Tdx { "tdx" } else { "sgx" };
+        let tee = path(need.tee);
         let base = &self.base;
         let which = match evaluation {
             Evaluation::Channel(channel) => format!("update={}", channel.as_str()),
             Evaluation::Number(number) => format!("tcbEvaluationDataNumber={number}"),
-        };
-        let root_crl = match &self.kind {
-            ServiceKind::Pcs { root_crl } => root_crl.clone(),
-            ServiceKind::Pccs => format!("{base}/sgx/certification/v4/rootcacrl"),
         };
         let request = |part, url| Request { part, url };
         [
@@ -116,9 +122,32 @@ impl CollateralService {
                 Part::PckCrl,
                 format!("{base}/sgx/certification/v4/pckcrl?ca={}&encoding=der", need.ca.as_str()),
             ),
-            request(Part::RootCrl, root_crl),
+            self.root_crl_request(),
         ]
     }
+
+    /// The request for the root's CRL.
+    #[must_use]
+    pub fn root_crl_request(&self) -> Request {
+        let url = match &self.kind {
+            ServiceKind::Pcs { root_crl } => root_crl.clone(),
+            ServiceKind::Pccs => format!("{}/sgx/certification/v4/rootcacrl", self.base),
+        };
+        Request { part: Part::RootCrl, url }
+    }
+
+    /// The request for the evaluation numbers on offer.
+    #[must_use]
+    pub fn evaluations_request(&self, tee: Tee) -> Request {
+        let tee = path(tee);
+        let url = format!("{}/{tee}/certification/v4/tcbevaluationdatanumbers", self.base);
+        Request { part: Part::EvaluationNumbers, url }
+    }
+}
+
+/// The first part of the path that is about a TEE.
+fn path(tee: Tee) -> &'static str {
+    if tee == Tee::Tdx { "tdx" } else { "sgx" }
 }
 
 fn trim(base: &str) -> String {
@@ -155,6 +184,28 @@ pub fn assemble(requests: &[Request; 4], responses: &[Response; 4]) -> Result<Co
     })
 }
 
+/// The list out of the answer to [`CollateralService::evaluations_request`], for
+/// [`Verifier::verify_evaluations`](crate::Verifier::verify_evaluations).
+///
+/// # Errors
+///
+/// As [`assemble`].
+pub fn evaluations(request: &Request, response: &Response) -> Result<SignedEvaluations, Refusal> {
+    check_status(request, response)?;
+    let text = text(response)?;
+    SignedEvaluations::split(chain(response, &["TCB-Evaluation-Data-Numbers-Issuer-Chain"])?, text)
+}
+
+/// The DER out of the answer to [`CollateralService::root_crl_request`].
+///
+/// # Errors
+///
+/// As [`assemble`].
+pub fn root_crl(request: &Request, response: &Response) -> Result<Vec<u8>, Refusal> {
+    check_status(request, response)?;
+    crl(&response.body)
+}
+
 fn check_status(request: &Request, response: &Response) -> Result<(), Refusal> {
     let reason = match response.status {
         200 => return Ok(()),
@@ -169,13 +220,16 @@ fn check_status(request: &Request, response: &Response) -> Result<(), Refusal> {
 }
 
 fn signed(response: &Response) -> Result<(String, Vec<u8>), Refusal> {
-    let text = core::str::from_utf8(&response.body)
-        .map_err(|_| refusal!(CollateralMalformed, "signed collateral is not text"))?;
-    Collateral::split_signed(text)
+    Collateral::split_signed(text(response)?)
+}
+
+fn text(response: &Response) -> Result<&str, Refusal> {
+    core::str::from_utf8(&response.body)
+        .map_err(|_| refusal!(CollateralMalformed, "signed collateral is not text"))
 }
 
 /// A CRL comes as DER, as hexadecimal text (PCCS) or as PEM.
-fn crl(body: &[u8]) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn crl(body: &[u8]) -> Result<Vec<u8>, Refusal> {
     if body.first() == Some(&0x30) && !body.iter().all(u8::is_ascii_hexdigit) {
         return Ok(body.to_vec());
     }

@@ -7,7 +7,7 @@ use super::{
     chain::{self, Role, UnderRoot},
 };
 use crate::{
-    Bytes, Collateral, EnclaveIdentity, Reason, Refusal, TcbInfo, Time, VerifiedCollateral,
+    Anchor, Bytes, Collateral, EnclaveIdentity, Reason, Refusal, TcbInfo, Time, VerifiedCollateral,
     collateral::{RevokedSerials, Validity},
     crypto::Crypto,
     error::{ensure, refusal},
@@ -23,26 +23,11 @@ pub(super) fn verify(
     let crypto = verifier.crypto;
     let mut validity = Vec::new();
 
-    let root_crl = Crl::parse(&collateral.root_ca_crl).map_err(|refusal| refusal.of("root CRL"))?;
-    let check_crl = |root: &Certificate<'_>| {
-        root_crl.check(crypto, root.subject, root.key, root.subject_key_id(), now)
-    };
-    let anchor = verifier
-        .anchors
-        .find(root_crl.issuer.raw(), check_crl)
-        .map_err(|refusal| refusal.of("root CRL"))?;
-    let root = anchor.parsed()?;
-    anchor.check_validity(now)?;
-    let root_revoked = RevokedSerials::of(&root_crl);
-    ensure!(
-        !root_revoked.contains(root.serial),
-        RootRevoked,
-        "root {} is revoked by its own CRL",
-        root.subject
-    );
-    validity.push(certificate_validity(&root));
-    validity.push(crl_validity("root CRL", &root_crl));
-    let under_root = UnderRoot { crypto, anchor, root: &root, revoked: &root_revoked, now };
+    let opened = Root::open(verifier, &collateral.root_ca_crl, now)?;
+    let under_root = opened.issues(crypto, now);
+    let Root { anchor, certificate: root, crl: root_crl, .. } = &opened;
+    validity.push(certificate_validity(root));
+    validity.push(crl_validity("root CRL", root_crl));
 
     let ca_chain = pem::certificates(collateral.pck_crl_issuer_chain.as_bytes())?;
     let pck_ca =
@@ -101,18 +86,56 @@ pub(super) fn verify(
     };
     Ok(VerifiedCollateral {
         sha256: collateral.sha256(crypto),
-        anchor: anchor.clone(),
-        root_key_sha384: root_key_sha384(crypto, &root),
+        anchor: (*anchor).clone(),
+        root_key_sha384: root_key_sha384(crypto, root),
         root_spki_sha256: Bytes(crypto.sha256(&[root.spki])),
         pck_ca: pck_ca.raw().to_vec(),
         pck_revoked: RevokedSerials::of(&pck_crl),
-        root_revoked,
+        root_revoked: RevokedSerials::of(root_crl),
         tcb_info,
         qe_identity,
         pck_chain,
         validity,
         size: collateral.size(),
     })
+}
+
+/// The accepted root that a CRL is of, and whom that CRL lists.
+pub(super) struct Root<'a> {
+    anchor: &'a Anchor,
+    certificate: Certificate<'a>,
+    crl: Crl<'a>,
+    revoked: RevokedSerials,
+}
+
+impl<'a> Root<'a> {
+    /// Finds the root and checks its validity and its CRL, which must not list itself.
+    pub(super) fn open(verifier: &'a Verifier, crl: &'a [u8], now: Time) -> Result<Self, Refusal> {
+        let crl = Crl::parse(crl).map_err(|refusal| refusal.of("root CRL"))?;
+        let check_crl = |root: &Certificate<'_>| {
+            crl.check(verifier.crypto, root.subject, root.key, root.subject_key_id(), now)
+        };
+        let anchor = verifier
+            .anchors
+            .find(crl.issuer.raw(), check_crl)
+            .map_err(|refusal| refusal.of("root CRL"))?;
+        let certificate = anchor.parsed()?;
+        anchor.check_validity(now)?;
+        let revoked = RevokedSerials::of(&crl);
+        ensure!(
+            !revoked.contains(certificate.serial),
+            RootRevoked,
+            "root {} is revoked by its own CRL",
+            certificate.subject
+        );
+        Ok(Self { anchor, certificate, crl, revoked })
+    }
+
+    /// What certificates that it issued are checked against.
+    pub(super) fn issues(&'a self, crypto: &'a dyn Crypto, now: Time) -> UnderRoot<'a> {
+        let Self { anchor, certificate: root, revoked, .. } = self;
+        UnderRoot { crypto, anchor, root, revoked, now }
+    }
 }
 
 /// Verifies the CA under the anchor; it is the only certificate of the chain that is not a root.
@@ -133,7 +156,7 @@ fn verify_ca<'a>(
 }
 
 /// Verifies the signer of TCB info or QE identity.
-fn verify_signer<'a>(
+pub(super) fn verify_signer<'a>(
     under_root: &UnderRoot<'_>,
     chain: &'a [Vec<u8>],
 ) -> Result<Certificate<'a>, Refusal> {
@@ -166,7 +189,7 @@ fn only_issued<'a>(
     }
 }
 
-fn is_signed(
+pub(super) fn is_signed(
     crypto: &dyn Crypto,
     signer: &Certificate<'_>,
     message: &[u8],

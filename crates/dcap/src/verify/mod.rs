@@ -2,13 +2,14 @@
 
 mod chain;
 mod collateral;
+mod evaluations;
 mod qe;
 mod quote;
 mod tcb;
 
 use crate::{
-    Anchors, Bytes, Claims, Collateral, Refusal, Time, VerifiedCollateral, crypto::Crypto,
-    snp::SnpCollateral,
+    Anchors, Bytes, Claims, Collateral, EvaluationNumbers, Refusal, SignedEvaluations, Time,
+    VerifiedCollateral, crypto::Crypto, snp::SnpCollateral,
 };
 
 /// Verifies collateral and evidence under a set of accepted roots.
@@ -49,6 +50,20 @@ impl Verifier {
         now: Time,
     ) -> Result<VerifiedCollateral, Refusal> {
         collateral::verify(self, collateral, now)
+    }
+
+    /// Verifies a list of evaluation numbers; `root_crl` is DER.
+    ///
+    /// # Errors
+    ///
+    /// The first check that fails.
+    pub fn verify_evaluations(
+        &self,
+        list: &SignedEvaluations,
+        root_crl: &[u8],
+        now: Time,
+    ) -> Result<EvaluationNumbers, Refusal> {
+        evaluations::verify(self, list, root_crl, now)
     }
 
     /// Verifies an SGX or TDX quote with verified collateral: three signatures.
