@@ -13,6 +13,9 @@
 
 mod arch;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod identity;
 pub mod image;
 mod load;

@@ -5,6 +5,8 @@
 //! answer one group of ocalls each; `docs/specs/enclave-abi.md` is the contract.
 
 mod buffer;
+#[cfg(fuzzing)]
+pub(crate) mod fuzz;
 mod interrupt;
 mod pages;
 mod park;

@@ -19,6 +19,9 @@ extern crate alloc;
 mod cpuid;
 mod errno;
 mod fs;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 mod host;
 mod io;
 pub mod kernel;

@@ -13,7 +13,7 @@ const STRUCTURE_MAX: u64 = 64;
 
 /// What an argument is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Arg {
+pub(super) enum Arg {
     /// A number.
     Number,
     /// Memory of as many bytes as this other argument says.
@@ -44,7 +44,7 @@ use Arg::{
 };
 
 /// Arguments of each host call; those that are not listed are numbers.
-fn arguments(name: &str) -> Option<&'static [Arg]> {
+pub(super) fn arguments(name: &str) -> Option<&'static [Arg]> {
     Some(match name {
         "read" | "write" | "pread64" | "pwrite64" | "getdents64" | "connect" | "bind" => {
             &[Number, Bytes(2), Number]
@@ -72,24 +72,50 @@ fn arguments(name: &str) -> Option<&'static [Arg]> {
     })
 }
 
-/// Makes the system call with this number.
-pub(super) fn syscall(buffer: &SharedBuffer, number: u64, asked: &[u64; 6]) -> Result<u64, Errno> {
-    let call = HostCall::by_number(number).ok_or(Errno::ENOSYS)?;
-    let kinds = arguments(call.name).ok_or(Errno::ENOSYS)?;
-    let mut args = *asked;
-    // The kernel gets a length that only this thread can write, so that it stays the checked one.
-    let mut out_len: Option<(u64, Box<u32>)> = None;
-    for (index, kind) in kinds.iter().enumerate() {
-        check(buffer, kind, asked, index)?;
-        if let Out(at) = *kind {
-            let pointer = asked[at];
-            if pointer != 0 {
-                let len = Box::new(buffer.u32(pointer).ok_or(Errno::EFAULT)?);
-                args[at] = std::ptr::from_ref(&*len).expose_provenance() as u64;
-                out_len = Some((pointer, len));
+/// A system call that touches no memory but the shared buffer's.
+#[derive(Debug)]
+pub(super) struct Checked {
+    call: &'static HostCall,
+    args: [u64; 6],
+    /// Where the enclave keeps a length, and the copy that the kernel gets: one that only this thread
+    /// can write, so that it stays the checked one.
+    out_len: Option<(u64, Box<u32>)>,
+}
+
+impl Checked {
+    /// Checks what an enclave asks for.
+    pub(super) fn new(buffer: &SharedBuffer, number: u64, asked: &[u64; 6]) -> Result<Self, Errno> {
+        let call = HostCall::by_number(number).ok_or(Errno::ENOSYS)?;
+        let kinds = arguments(call.name).ok_or(Errno::ENOSYS)?;
+        let mut checked = Self { call, args: *asked, out_len: None };
+        for (index, kind) in kinds.iter().enumerate() {
+            check(buffer, kind, asked, index)?;
+            if let Out(at) = *kind {
+                let pointer = asked[at];
+                if pointer != 0 {
+                    let len = Box::new(buffer.u32(pointer).ok_or(Errno::EFAULT)?);
+                    checked.args[at] = std::ptr::from_ref(&*len).expose_provenance() as u64;
+                    checked.out_len = Some((pointer, len));
+                }
             }
         }
+        Ok(checked)
     }
+
+    #[cfg(fuzzing)]
+    pub(super) fn args(&self) -> [u64; 6] {
+        self.args
+    }
+
+    #[cfg(fuzzing)]
+    pub(super) fn out_len(&self) -> Option<u32> {
+        self.out_len.as_ref().map(|(_, len)| **len)
+    }
+}
+
+/// Makes the system call with this number.
+pub(super) fn syscall(buffer: &SharedBuffer, number: u64, asked: &[u64; 6]) -> Result<u64, Errno> {
+    let Checked { call, args, out_len } = Checked::new(buffer, number, asked)?;
     let mut result = raw(call.number, &args);
     // A kick that comes during a call that does not wait is for the next one.
     while result == Err(Errno::EINTR) && !waits(call.name) {

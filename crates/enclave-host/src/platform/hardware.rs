@@ -22,6 +22,8 @@ use std::sync::Arc;
 
 use sgx_types::{AttributeFlags, Attributes, Report, Secs, TargetInfo};
 
+#[cfg(fuzzing)]
+pub(crate) use aesm::fuzz as fuzz_aesm;
 pub use aesm::{Aesm, SOCKET as AESM_SOCKET};
 pub use driver::{DEVICE, LinuxDriver, PROVISION_DEVICE, SgxDriver, SgxFile};
 pub use vdso::EnterEnclave;

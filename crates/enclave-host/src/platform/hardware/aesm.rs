@@ -93,10 +93,7 @@ impl Aesm {
         let request = Message::new().varint(1, size);
         let answer = self.ask(GET_SUPPORTED_ATT_KEY_IDS, NAME, request)?;
         let ids = answer.bytes(2).ok_or_else(|| lacks(NAME, "att_key_ids"))?;
-        let ecdsa = ids
-            .chunks_exact(KEY_ID_SIZE)
-            .find(|id| enclave_abi::bytes::u32_at(id, KEY_ID_ALGORITHM) == Some(ECDSA_P256));
-        ecdsa.map(<[u8]>::to_vec).ok_or_else(|| {
+        find_ecdsa(ids).map(<[u8]>::to_vec).ok_or_else(|| {
             refused(
                 "AESM offers no ECDSA attestation key; install libsgx-aesm-ecdsa-plugin and \
                  libsgx-aesm-quote-ex-plugin and restart aesmd",
@@ -113,17 +110,7 @@ impl Aesm {
             advice: format!("is aesmd running, and is {} accessible?", self.socket.display()),
             source,
         })?;
-        let malformed = || refused(&format!("AESM's answer to {name} is malformed"));
-        let answer = Fields::parse(&answer).ok_or_else(malformed)?;
-        let body = answer
-            .bytes(number)
-            .ok_or_else(|| refused(&format!("AESM does not know the request {name}")))?;
-        let body = Fields::parse(body).ok_or_else(malformed)?;
-        match body.varint(ERROR_CODE) {
-            Some(0) => Ok(body),
-            // The field is required and its default is 1.
-            code => Err(refused(&meaning(name, code.unwrap_or(1)))),
-        }
+        read_answer(number, name, &answer)
     }
 
     fn exchange(&self, request: &[u8]) -> std::io::Result<Vec<u8>> {
@@ -141,6 +128,37 @@ impl Aesm {
         let mut answer = vec![0; usize::try_from(len).map_err(std::io::Error::other)?];
         stream.read_exact(&mut answer)?;
         Ok(answer)
+    }
+}
+
+/// The fields of an answer to request `number`, if it is one and reports no error.
+fn read_answer(number: u32, name: &str, answer: &[u8]) -> Result<Fields, Error> {
+    let malformed = || refused(&format!("AESM's answer to {name} is malformed"));
+    let answer = Fields::parse(answer).ok_or_else(malformed)?;
+    let body = answer
+        .bytes(number)
+        .ok_or_else(|| refused(&format!("AESM does not know the request {name}")))?;
+    let body = Fields::parse(body).ok_or_else(malformed)?;
+    match body.varint(ERROR_CODE) {
+        Some(0) => Ok(body),
+        // The field is required and its default is 1.
+        code => Err(refused(&meaning(name, code.unwrap_or(1)))),
+    }
+}
+
+/// The ECDSA key among attestation key ids.
+fn find_ecdsa(ids: &[u8]) -> Option<&[u8]> {
+    ids.chunks_exact(KEY_ID_SIZE)
+        .find(|id| enclave_abi::bytes::u32_at(id, KEY_ID_ALGORITHM) == Some(ECDSA_P256))
+}
+
+/// Reads bytes as the answer to every request.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    for number in [INIT_QUOTE_EX, GET_QUOTE_SIZE_EX, GET_QUOTE_EX, GET_SUPPORTED_ATT_KEY_IDS] {
+        let Ok(body) = read_answer(number, "request", bytes) else { continue };
+        let _ = (body.varint(2), body.varint(3));
+        let _ = body.bytes(2).map(|bytes| (find_ecdsa(bytes), TargetInfo::from_slice(bytes)));
     }
 }
 
