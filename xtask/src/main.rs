@@ -12,6 +12,7 @@
 mod bench;
 mod demo;
 mod e2e;
+mod fuzz;
 mod image;
 mod process;
 mod stage;
@@ -44,6 +45,8 @@ enum Task {
     Test(suites::Args),
     /// Run exactly what CI runs: all suites
     Ci,
+    /// Build the fuzz targets and run each over its corpus
+    Fuzz(fuzz::Args),
     /// Check the house rules
     Tidy(tidy::Args),
     /// Count what is linked into the enclave image
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Task::Image(args) => image::run(&args),
         Task::Test(args) => suites::run(&args),
         Task::Ci => suites::run(&suites::Args::default()),
+        Task::Fuzz(args) => fuzz::run(&args, &mut suites::Tally::default()),
         Task::Tidy(args) => tidy::run(&args),
         Task::Tcb => tcb::run(),
     };

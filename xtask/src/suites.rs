@@ -6,9 +6,9 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
-use crate::{e2e, image, process, tidy};
+use crate::{e2e, fuzz, image, process, tidy};
 pub(crate) use tally::Tally;
 
 /// Options of `cargo xtask test`.
@@ -32,10 +32,14 @@ enum Suite {
     Image,
     /// Unit and integration tests of every crate
     Crates,
+    /// Crates with other features than their default ones
+    Features,
     /// Examples in documentation comments
     Doc,
     /// Scripts under tests/e2e
     E2e,
+    /// Every fuzz target over its corpus, then 30 seconds each
+    Fuzz,
     /// Licences, bans and sources (cargo-deny, where installed)
     Deny,
     /// Unused dependencies (cargo-shear, where installed)
@@ -100,8 +104,10 @@ impl Suite {
             Self::Clippy => "clippy",
             Self::Image => "image",
             Self::Crates => "crates",
+            Self::Features => "features",
             Self::Doc => "doc",
             Self::E2e => "e2e",
+            Self::Fuzz => "fuzz",
             Self::Deny => "deny",
             Self::Shear => "shear",
         }
@@ -116,9 +122,11 @@ impl Suite {
                 cargo(&[&scope[..], &["--", "--deny", "warnings"]].concat())
             }
             Self::Image => image::run(&image::Args::thorough()),
-            Self::Crates => tests(&["--lib", "--bins", "--tests"], tally),
-            Self::Doc => tests(&["--doc"], tally),
+            Self::Crates => tests(&["--workspace", "--lib", "--bins", "--tests"], tally),
+            Self::Features => features(tally),
+            Self::Doc => tests(&["--workspace", "--doc"], tally),
             Self::E2e => e2e::run(tally),
+            Self::Fuzz => fuzz::run(&fuzz::Args::default(), tally),
             Self::Deny => {
                 return optional("cargo-deny", &["deny", "check", "bans", "licenses", "sources"]);
             }
@@ -147,11 +155,33 @@ fn optional(program: &str, arguments: &[&str]) -> Outcome {
     }
 }
 
-/// Runs `cargo test` over the workspace, showing its output and counting its tests.
-fn tests(targets: &[&str], tally: &mut Tally) -> Result<()> {
+/// The verifier in pure Rust: it agrees with the default one, and nothing in it needs std.
+fn features(tally: &mut Tally) -> Result<()> {
+    tests(&["--package", "dcap", "--features", "rustcrypto", "--test", "crypto"], tally)?;
+    let pure =
+        ["--package", "dcap", "--locked", "--no-default-features", "--features", "rustcrypto"];
+    cargo(&[&["check"], &pure[..]].concat())?;
+    let shown = ["--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}|{f}"];
+    let tree = process::stdout(process::cargo().arg("tree").args(pure).args(shown))?;
+    let with_std = lines_with_std(&String::from_utf8_lossy(&tree));
+    ensure!(with_std.is_empty(), "dcap without std: expected no crate with it, found {with_std:?}");
+    Ok(())
+}
+
+/// The crates that have feature `std` on, of lines such as `sha2 v0.11.1|alloc,std (*)`.
+fn lines_with_std(tree: &str) -> Vec<String> {
+    let has_std = |line: &&str| {
+        let features = line.split_once('|').map_or("", |(_, features)| features);
+        features.split([',', ' ']).any(|feature| feature == "std")
+    };
+    tree.lines().filter(has_std).map(str::to_owned).collect()
+}
+
+/// Runs `cargo test`, showing its output and counting its tests.
+fn tests(arguments: &[&str], tally: &mut Tally) -> Result<()> {
     let mut child = process::cargo()
-        .args(["test", "--workspace", "--locked", "--no-fail-fast"])
-        .args(targets)
+        .args(["test", "--locked", "--no-fail-fast"])
+        .args(arguments)
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start `cargo test`")?;
@@ -166,4 +196,16 @@ fn tests(targets: &[&str], tally: &mut Tally) -> Result<()> {
         bail!("`cargo test` failed: {status}");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crates_with_std_are_found() {
+        let tree =
+            "dcap v0.1.0 (/src)|rustcrypto\nsha2 v0.11.1|alloc,std (*)\nstdlike v1.0.0|nostd\n";
+        assert_eq!(lines_with_std(tree), ["sha2 v0.11.1|alloc,std (*)"]);
+    }
 }
