@@ -400,7 +400,7 @@ fn open_enclaves_evidence_and_endorsements_are_read() {
 #[test]
 fn emulated_platforms_are_served() {
     let dir = directory();
-    let platforms = format!("--platforms {}", dir.path().join("platforms").display());
+    let platforms = format!("--emu-platforms {}", dir.path().join("platforms").display());
     let root = casemate(dir.path(), &format!("quote root {platforms}")).succeeded();
     fs::write(dir.path().join("root.pem"), root).unwrap();
     let mut server = start(dir.path(), &format!("quote serve --listen 127.0.0.1:0 {platforms}"));

@@ -36,7 +36,7 @@ impl Location {
         self.platform()?;
         let directory = self.directory()?;
         let names = PlatformStore::new(directory.clone()).names()?;
-        let one = |platform| Self { platform, platforms: Some(directory.clone()) };
+        let one = |name| Self { emu_platform: name, emu_platforms: Some(directory.clone()) };
         Ok(names.into_iter().map(one).collect())
     }
 
