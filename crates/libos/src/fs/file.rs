@@ -19,7 +19,7 @@ use crate::{
         poll::{POLL_READY, POLLIN, POLLOUT},
         stat::{S_IFREG, Stat},
     },
-    net::HostSocket,
+    net::Socket,
     process::thread::Thread,
     sync::{Lock, Mutex},
     user::UserMem,
@@ -100,7 +100,7 @@ pub(crate) trait File: Send + Sync {
         None
     }
 
-    fn socket(&self) -> Option<&HostSocket> {
+    fn socket(&self) -> Option<&dyn Socket> {
         None
     }
 

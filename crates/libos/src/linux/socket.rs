@@ -9,6 +9,7 @@ pub(crate) const AF_NETLINK: u16 = 16;
 
 pub(crate) const SOCK_STREAM: u64 = 1;
 pub(crate) const SOCK_DGRAM: u64 = 2;
+pub(crate) const SOCK_RAW: u64 = 3;
 pub(crate) const SOCK_SEQPACKET: u64 = 5;
 pub(crate) const SOCK_TYPE_MASK: u64 = 0xf;
 pub(crate) const SOCK_NONBLOCK: u64 = 0o4000;
@@ -17,11 +18,18 @@ pub(crate) const SOCK_CLOEXEC: u64 = 0o2_000_000;
 pub(crate) const SOL_SOCKET: u64 = 1;
 pub(crate) const SO_TYPE: u64 = 3;
 pub(crate) const SO_ERROR: u64 = 4;
+pub(crate) const SO_SNDBUF: u64 = 7;
+pub(crate) const SO_RCVBUF: u64 = 8;
+pub(crate) const SO_PASSCRED: u64 = 16;
+pub(crate) const SO_PEERCRED: u64 = 17;
 pub(crate) const SO_ACCEPTCONN: u64 = 30;
 pub(crate) const SO_RCVTIMEO: u64 = 20;
 pub(crate) const SO_SNDTIMEO: u64 = 21;
 pub(crate) const SO_PROTOCOL: u64 = 38;
 pub(crate) const SO_DOMAIN: u64 = 39;
+
+pub(crate) const SCM_RIGHTS: u32 = 1;
+pub(crate) const SCM_CREDENTIALS: u32 = 2;
 
 pub(crate) const MSG_OOB: u64 = 1;
 pub(crate) const MSG_PEEK: u64 = 2;

@@ -1,134 +1,119 @@
-//! Sockets. TCP and UDP are the host's: what it says of peers, addresses and data is untrusted.
+//! Sockets.
 //!
-//! A host socket is always nonblocking; a program that wants to block waits in [`crate::io::poll`], where
-//! signals and other threads can end the wait.
+//! TCP and UDP are the host's ([`host`]): what it says of peers, addresses and data is untrusted. UNIX sockets
+//! live in the enclave ([`unix`]) and never leave it.
 
-use alloc::{format, string::String, sync::Arc, vec::Vec};
-use core::sync::atomic::{AtomicU64, Ordering};
+pub(crate) mod host;
+pub(crate) mod unix;
+
+use alloc::{sync::Arc, vec::Vec};
+use core::sync::atomic::AtomicU64;
 
 use crate::{
-    errno::{Errno, Result},
-    fs::{file::File, tmpfs},
-    host::{self, HostFd},
-    linux::stat::{S_IFSOCK, Stat},
-    user::UserMem,
-    wait::WaitQueue,
+    errno::Result,
+    fs::file::{File, OpenFile},
+    process::thread::Thread,
 };
 
-const FIONREAD: u64 = 0x541b;
-
-/// A socket of the host.
-pub(crate) struct HostSocket {
-    fd: HostFd,
+/// What every socket has.
+#[derive(Debug)]
+pub(crate) struct Common {
     pub(crate) domain: u16,
+    /// `SOCK_STREAM` and its like.
     pub(crate) kind: u64,
     pub(crate) protocol: u64,
-    ino: u64,
-    reads: AtomicU64,
-    writes: AtomicU64,
-    /// Woken when a read or write re-arms edge-triggered interest.
-    queue: WaitQueue,
     /// `SO_RCVTIMEO` and `SO_SNDTIMEO` in nanoseconds, 0 for none.
     pub(crate) receive_timeout: AtomicU64,
     pub(crate) send_timeout: AtomicU64,
 }
 
-impl HostSocket {
-    pub(crate) fn new(fd: HostFd, domain: u16, kind: u64, protocol: u64) -> Arc<Self> {
-        Arc::new(Self {
-            fd,
-            domain,
-            kind,
-            protocol,
-            ino: tmpfs::next_ino(),
-            reads: AtomicU64::new(0),
-            writes: AtomicU64::new(0),
-            queue: WaitQueue::new(),
-            receive_timeout: AtomicU64::new(0),
-            send_timeout: AtomicU64::new(0),
-        })
-    }
-
-    pub(crate) const fn raw(&self) -> i32 {
-        self.fd.raw()
-    }
-
-    fn did_read<T>(&self, result: Result<T>) -> Result<T> {
-        self.reads.fetch_add(1, Ordering::SeqCst);
-        self.queue.wake_all();
-        result
-    }
-
-    fn did_write<T>(&self, result: Result<T>) -> Result<T> {
-        self.writes.fetch_add(1, Ordering::SeqCst);
-        self.queue.wake_all();
-        result
-    }
-
-    /// `connect(2)`; EINPROGRESS while it is under way.
-    pub(crate) fn connect(&self, address: &[u8]) -> Result<()> {
-        self.did_write(host::socket::connect(self.raw(), address))
-    }
-
-    /// `accept4(2)`: the new socket and its peer's address.
-    pub(crate) fn accept(&self) -> Result<(Arc<Self>, Vec<u8>)> {
-        let (fd, address) = self.did_read(host::socket::accept(self.raw()))?;
-        Ok((Self::new(fd, self.domain, self.kind, self.protocol), address))
-    }
-
-    /// `recvfrom(2)`.
-    pub(crate) fn receive(&self, buffer: &mut [u8], flags: u64) -> Result<(usize, Vec<u8>)> {
-        self.did_read(host::socket::receive(self.raw(), buffer, flags))
-    }
-
-    /// `sendto(2)`. Never raises SIGPIPE on the host.
-    pub(crate) fn send(&self, data: &[u8], flags: u64, to: &[u8]) -> Result<usize> {
-        let flags = flags | crate::linux::socket::MSG_NOSIGNAL;
-        self.did_write(host::socket::send(self.raw(), data, flags, to))
+impl Common {
+    pub(crate) const fn new(domain: u16, kind: u64, protocol: u64) -> Self {
+        let (receive_timeout, send_timeout) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { domain, kind, protocol, receive_timeout, send_timeout }
     }
 }
 
-impl File for HostSocket {
-    fn stat(&self) -> Result<Stat> {
-        let mode = S_IFSOCK | 0o777;
-        Ok(Stat { dev: 8, ino: self.ino, nlink: 1, mode, blksize: 4096, ..Stat::default() })
-    }
+/// Who sent something: `struct ucred`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Sender {
+    pub(crate) pid: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
 
-    fn read(&self, buffer: &mut [u8]) -> Result<usize> {
-        self.receive(buffer, 0).map(|(n, _)| n)
+impl Sender {
+    /// The calling process.
+    pub(crate) fn of(thread: &Thread) -> Self {
+        let credentials = thread.process.credentials.lock();
+        let (uid, gid) = (credentials.uid.real, credentials.gid.real);
+        Self { pid: thread.process.pid, uid, gid }
     }
+}
 
-    fn write(&self, buffer: &[u8]) -> Result<usize> {
-        self.send(buffer, 0, &[])
-    }
+/// What is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outgoing<'a> {
+    pub(crate) data: &'a [u8],
+    /// `MSG_*` flags for the host.
+    pub(crate) flags: u64,
+    /// The address to send to, empty for the peer.
+    pub(crate) to: &'a [u8],
+    /// Descriptors that go with it (`SCM_RIGHTS`).
+    pub(crate) rights: &'a [Arc<OpenFile>],
+}
 
-    fn ioctl(&self, user: UserMem<'_>, request: u64, argp: u64) -> Result<u64> {
-        match request {
-            FIONREAD => {
-                user.write_u32(argp, host::socket::readable_bytes(self.raw())?)?;
-                Ok(0)
-            }
-            _ => Err(Errno::ENOTTY),
-        }
+impl<'a> Outgoing<'a> {
+    /// Data for the peer and nothing else.
+    pub(crate) const fn plain(data: &'a [u8]) -> Self {
+        Self { data, flags: 0, to: &[], rights: &[] }
     }
+}
 
-    fn host_fd(&self) -> Option<i32> {
-        Some(self.raw())
-    }
+/// What was received, beside the data in the buffer.
+#[derive(Debug, Default)]
+pub(crate) struct Incoming {
+    /// Bytes in the buffer.
+    pub(crate) length: usize,
+    /// Bytes the message had.
+    pub(crate) total: usize,
+    /// Address of the sender.
+    pub(crate) from: Vec<u8>,
+    pub(crate) rights: Vec<Arc<OpenFile>>,
+    /// Where the receiver asks for it (`SO_PASSCRED`).
+    pub(crate) sender: Option<Sender>,
+}
 
-    fn queue(&self) -> Option<&WaitQueue> {
-        Some(&self.queue)
-    }
+/// What a socket can do beyond a file. Like files, sockets never block: they answer EAGAIN.
+pub(crate) trait Socket: Send + Sync {
+    fn common(&self) -> &Common;
 
-    fn activity(&self) -> (u64, u64) {
-        (self.reads.load(Ordering::SeqCst), self.writes.load(Ordering::SeqCst))
-    }
+    fn bind(&self, thread: &Thread, address: &[u8]) -> Result<()>;
 
-    fn socket(&self) -> Option<&HostSocket> {
-        Some(self)
-    }
+    fn listen(&self, backlog: u64) -> Result<()>;
 
-    fn label(&self) -> String {
-        format!("socket:[{}]", self.ino)
-    }
+    /// EINPROGRESS while it is under way, EAGAIN where the listener has no room.
+    fn connect(&self, thread: &Thread, address: &[u8]) -> Result<()>;
+
+    /// The error of a connection that was under way, or of the connection.
+    fn pending_error(&self) -> Result<()>;
+
+    /// The new socket and its peer's address.
+    fn accept(&self) -> Result<(Arc<dyn File>, Vec<u8>)>;
+
+    fn local_address(&self) -> Result<Vec<u8>>;
+
+    fn peer_address(&self) -> Result<Vec<u8>>;
+
+    /// `how` is 0 to receive no more, 1 to send no more, 2 for both.
+    fn shutdown(&self, how: u64) -> Result<()>;
+
+    fn send(&self, message: &Outgoing<'_>) -> Result<usize>;
+
+    fn receive(&self, buffer: &mut [u8], flags: u64) -> Result<Incoming>;
+
+    fn set_option(&self, level: u64, name: u64, value: &[u8]) -> Result<()>;
+
+    /// At most `room` bytes.
+    fn option(&self, level: u64, name: u64, room: usize) -> Result<Vec<u8>>;
 }

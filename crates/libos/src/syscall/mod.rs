@@ -4,6 +4,7 @@
 //! call: write the handler in its family's file, name it in [`table`], run the tests with
 //! `CASEMATE_BLESS=1` to renew `docs/reference/syscalls.md`.
 
+pub(crate) mod control;
 pub(crate) mod descriptor;
 pub(crate) mod file_io;
 pub(crate) mod futex;
@@ -12,6 +13,7 @@ pub(crate) mod ioctl;
 pub(crate) mod itimers;
 pub(crate) mod links;
 pub(crate) mod memory;
+pub(crate) mod message;
 pub(crate) mod meta;
 pub(crate) mod misc;
 pub(crate) mod open;

@@ -5,8 +5,8 @@
 use alloc::{format, string::String};
 
 use super::{
-    Call, descriptor, file_io, futex, ids, ioctl, itimers, links, memory, meta, misc, open,
-    readiness, signals, socket, socket_option, threads, timers,
+    Call, descriptor, file_io, futex, ids, ioctl, itimers, links, memory, message, meta, misc,
+    open, readiness, signals, socket, socket_option, threads, timers,
 };
 use crate::errno::{Errno, Result};
 
@@ -80,19 +80,19 @@ pub(crate) const ROWS: &[Row] = rows! {
     38 "setitimer" Partial(itimers::sys_setitimer, "ITIMER_VIRTUAL and ITIMER_PROF can only be turned off");
     39 "getpid" Implemented(ids::sys_getpid);
     40 "sendfile" Implemented(file_io::sys_sendfile);
-    41 "socket" Partial(socket::sys_socket, "TCP and UDP over IPv4 and IPv6");
+    41 "socket" Partial(socket::sys_socket, "TCP and UDP over IPv4 and IPv6, UNIX");
     42 "connect" Implemented(socket::sys_connect);
     43 "accept" Implemented(socket::sys_accept);
     44 "sendto" Implemented(socket::sys_sendto);
     45 "recvfrom" Implemented(socket::sys_recvfrom);
-    46 "sendmsg" Partial(socket::sys_sendmsg, "control messages are ignored");
-    47 "recvmsg" Partial(socket::sys_recvmsg, "no control messages");
+    46 "sendmsg" Partial(message::sys_sendmsg, "control messages other than descriptors have no effect");
+    47 "recvmsg" Partial(message::sys_recvmsg, "control messages of UNIX sockets only");
     48 "shutdown" Implemented(socket::sys_shutdown);
     49 "bind" Implemented(socket::sys_bind);
     50 "listen" Implemented(socket::sys_listen);
     51 "getsockname" Implemented(socket::sys_getsockname);
     52 "getpeername" Implemented(socket::sys_getpeername);
-    53 "socketpair" Refused(Errno::ENOSYS, "planned");
+    53 "socketpair" Implemented(socket::sys_socketpair);
     54 "setsockopt" Implemented(socket_option::sys_setsockopt);
     55 "getsockopt" Implemented(socket_option::sys_getsockopt);
     56 "clone" Partial(threads::sys_clone, "threads only");
@@ -338,7 +338,7 @@ pub(crate) const ROWS: &[Row] = rows! {
     296 "pwritev" Implemented(file_io::sys_pwritev);
     297 "rt_tgsigqueueinfo" Partial(signals::sys_rt_tgsigqueueinfo, "see kill");
     298 "perf_event_open" Refused(Errno::EPERM, "needs a privilege nobody has inside an enclave");
-    299 "recvmmsg" Partial(socket::sys_recvmmsg, "no control messages");
+    299 "recvmmsg" Partial(message::sys_recvmmsg, "see recvmsg");
     300 "fanotify_init" Refused(Errno::EPERM, "needs a privilege nobody has inside an enclave");
     301 "fanotify_mark" Refused(Errno::EPERM, "needs a privilege nobody has inside an enclave");
     302 "prlimit64" Partial(misc::sys_prlimit64, "the calling process");
@@ -346,7 +346,7 @@ pub(crate) const ROWS: &[Row] = rows! {
     304 "open_by_handle_at" Refused(Errno::EPERM, "needs a privilege nobody has inside an enclave");
     305 "clock_adjtime" Refused(Errno::EPERM, "needs a privilege nobody has inside an enclave");
     306 "syncfs" Implemented(file_io::sys_nothing);
-    307 "sendmmsg" Partial(socket::sys_sendmmsg, "control messages are ignored");
+    307 "sendmmsg" Partial(message::sys_sendmmsg, "see sendmsg");
     308 "setns" Refused(Errno::EPERM, "needs a privilege nobody has inside an enclave");
     309 "getcpu" Partial(threads::sys_getcpu, "always processor 0");
     310 "process_vm_readv" Refused(Errno::EPERM, "needs a privilege nobody has inside an enclave");
