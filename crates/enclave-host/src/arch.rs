@@ -2,4 +2,4 @@
 
 mod x86_64;
 
-pub(crate) use x86_64::FloatControl;
+pub(crate) use x86_64::{FloatControl, VdsoCall, casemate_host_call_vdso};

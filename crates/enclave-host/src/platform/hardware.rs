@@ -1,8 +1,8 @@
 //! SGX hardware under Linux: `/dev/sgx_enclave`, `__vdso_sgx_enter_enclave` and AESM.
 //!
 //! Written from the kernel's documentation (`Documentation/arch/x86/sgx.rst`), its uapi header
-//! `asm/sgx.h` and the SDM. It has not run on hardware yet: the tests drive it through a model of
-//! the driver (`model`) and of AESM.
+//! `asm/sgx.h` and the SDM. It has not run on hardware yet: the tests drive it through models of
+//! the driver (`model`), of the vDSO with a processor below it (`vdso_model`), and of AESM.
 
 mod aesm;
 mod building;
@@ -10,12 +10,17 @@ mod driver;
 mod enclave;
 mod pages;
 mod request;
+mod stacks;
 mod vdso;
 
+#[cfg(test)]
+mod entry_tests;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vdso_model;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,8 +69,11 @@ impl Platform for Hardware {
 
     fn capabilities(&self) -> Capabilities {
         let SgxCpu { attributes, miscselect, sgx2, .. } = self.cpu;
-        // PROVISIONKEY needs /dev/sgx_provision and is none of Casemate's business.
-        let flags = attributes.flags.difference(AttributeFlags::PROVISIONKEY);
+        // PROVISIONKEY is for those who may open its device; see `building`.
+        let flags = match self.driver.open_provision() {
+            Ok(_) => attributes.flags,
+            Err(_) => attributes.flags.difference(AttributeFlags::PROVISIONKEY),
+        };
         let attributes = Attributes { flags, xfrm: attributes.xfrm };
         Capabilities { attributes, miscselect, edmm: sgx2 }
     }

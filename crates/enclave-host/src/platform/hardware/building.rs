@@ -1,13 +1,16 @@
 //! An enclave between ECREATE and EINIT.
 
+use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 
-use sgx_types::{Align64, Align4096, PageType, SecInfo, SecInfoFlags, Secs, Sigstruct};
+use sgx_types::{
+    Align64, Align4096, AttributeFlags, PageType, SecInfo, SecInfoFlags, Secs, Sigstruct,
+};
 
-use super::driver::{DEVICE, SgxDriver};
+use super::driver::{DEVICE, PROVISION_DEVICE, SgxDriver};
 use super::enclave::{Elrange, HardwareEnclave};
 use super::pages::RangeRequest;
-use super::request::{ADD_PAGES, CREATE, INIT, PAGE_MEASURE};
+use super::request::{ADD_PAGES, CREATE, INIT, PAGE_MEASURE, PROVISION};
 use super::vdso::EnterEnclave;
 use crate::Error;
 use crate::image::Page;
@@ -48,6 +51,12 @@ impl HardwareBuilding {
         // SAFETY: `page` is a SECS page that lives until the call returns.
         unsafe { elrange.file().ioctl(CREATE, &mut [address_of(&*page)]) }
             .map_err(cannot_create)?;
+        if secs.attributes.flags.contains(AttributeFlags::PROVISIONKEY) {
+            let device = driver.open_provision().map_err(cannot_provision)?;
+            let fd = u64::from(device.as_raw_fd().unsigned_abs());
+            // SAFETY: the request takes a number, no address. The descriptor is looked at during the call alone.
+            unsafe { elrange.file().ioctl(PROVISION, &mut [fd]) }.map_err(cannot_provision)?;
+        }
         Ok(Self { elrange, enter, edmm, added: Vec::new() })
     }
 
@@ -219,6 +228,21 @@ fn cannot_create(errno: Errno) -> Error {
         _ => "see `casemate doctor`",
     };
     failed("create the enclave (ECREATE)", errno, advice)
+}
+
+fn cannot_provision(errno: Errno) -> Error {
+    let advice = match errno.number() {
+        libc::ENOENT => {
+            format!("{PROVISION_DEVICE} does not exist; the kernel lacks it, or the container")
+        }
+        libc::EACCES | libc::EPERM => {
+            format!(
+                "{PROVISION_DEVICE} is not accessible; add the user to its group (often `sgx_prv`)"
+            )
+        }
+        _ => "the kernel does not grant the provisioning key to this enclave".into(),
+    };
+    failed("grant the enclave the provisioning key", errno, &advice)
 }
 
 fn cannot_add(errno: Errno) -> Error {

@@ -1,7 +1,7 @@
 //! The calls the kernel's SGX driver takes, as a seam: Linux here, a model of it in tests.
 
 use std::fs::File;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
 
 use crate::platform::Errno;
@@ -18,6 +18,12 @@ pub trait SgxDriver: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// What `open(2)` says.
     fn open(&self) -> Result<Box<dyn SgxFile>, Errno>;
+
+    /// Opens [`PROVISION_DEVICE`].
+    ///
+    /// # Errors
+    /// What `open(2)` says.
+    fn open_provision(&self) -> Result<OwnedFd, Errno>;
 }
 
 /// An open [`DEVICE`].
@@ -56,6 +62,11 @@ impl SgxDriver for LinuxDriver {
     fn open(&self) -> Result<Box<dyn SgxFile>, Errno> {
         let file = File::options().read(true).write(true).open(Path::new(DEVICE));
         Ok(Box::new(LinuxFile(file.map_err(|error| Errno::of(&error))?)))
+    }
+
+    fn open_provision(&self) -> Result<OwnedFd, Errno> {
+        let file = File::open(Path::new(PROVISION_DEVICE));
+        Ok(file.map_err(|error| Errno::of(&error))?.into())
     }
 }
 

@@ -7,6 +7,7 @@ use sgx_types::{PageType, SecInfoFlags};
 use super::driver::SgxFile;
 use super::pages::{self, RangeRequest};
 use super::request::{MODIFY_TYPES, REMOVE_PAGES, RESTRICT_PERMISSIONS};
+use super::stacks;
 use super::vdso::EnterEnclave;
 use crate::Error;
 use crate::platform::{
@@ -68,7 +69,11 @@ impl HardwareEnclave {
 
 impl Enclave for HardwareEnclave {
     fn attach_thread(&self) -> Result<(), Error> {
-        Ok(())
+        stacks::attach().map_err(|errno| Error::Platform {
+            step: "prepare a thread for the enclave",
+            advice: "its stacks cannot be mapped".into(),
+            source: std::io::Error::from_raw_os_error(errno.number()),
+        })
     }
 
     unsafe fn enter(&self, entry: &Entry) -> Left {
@@ -76,11 +81,15 @@ impl Enclave for HardwareEnclave {
         let mut run = SgxEnclaveRun::new(entry.tcs);
         run.user_handler = on_exit as *const () as u64;
         run.user_data = (&raw mut exit).addr() as u64;
-        // SAFETY: 1. `run` and `exit` live until the call returns; 2. the caller answers for what
-        // the enclave does.
-        let result = unsafe { self.enter.call(entry.registers, entry.function, &mut run) };
-        if result != 0 {
-            return Left::Refused(Errno::new(result.saturating_neg()));
+        let result = stacks::with_stack(|top| {
+            // SAFETY: 1. `run` and `exit` live until the call returns; 2. the stack is this entry's alone; 3. the
+            // caller answers for what the enclave does.
+            unsafe { self.enter.call(entry.registers, entry.function, &mut run, top) }
+        });
+        match result {
+            Some(0) => {}
+            Some(errno) => return Left::Refused(Errno::new(errno.saturating_neg())),
+            None => return Left::Refused(Errno::EBUSY),
         }
         if run.function == EEXIT {
             return Left::Exit(exit);
@@ -100,8 +109,9 @@ impl Enclave for HardwareEnclave {
         // SAFETY: all zero is a valid `sigaction`.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         action.sa_sigaction = on_signal as *const () as usize;
-        // No SA_RESTART: an ocall that waits returns EINTR. SA_ONSTACK: the stack pointer may be
-        // anything the enclave left behind.
+        // No SA_RESTART: an ocall that waits returns EINTR. SA_ONSTACK: the interrupted stack is the one that the
+        // enclave was entered from, and the handler may enter it once more. The signal itself stays blocked
+        // meanwhile, so the signal stack has one user.
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
         // SAFETY: `action` is initialised and `on_signal` is async-signal-safe.
         let result = unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };

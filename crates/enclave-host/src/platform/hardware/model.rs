@@ -12,6 +12,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sgx_types::{
@@ -20,7 +21,8 @@ use sgx_types::{
 
 use super::driver::{SgxDriver, SgxFile};
 use super::request::{
-    ADD_PAGES, CREATE, INIT, MODIFY_TYPES, PAGE_MEASURE, REMOVE_PAGES, RESTRICT_PERMISSIONS,
+    ADD_PAGES, CREATE, INIT, MODIFY_TYPES, PAGE_MEASURE, PROVISION, REMOVE_PAGES,
+    RESTRICT_PERMISSIONS,
 };
 use crate::platform::Errno;
 
@@ -37,6 +39,12 @@ pub(super) struct ModelDriver {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) sgx1_only: bool,
+    /// Whether the provisioning device can be opened.
+    pub(super) may_provision: bool,
+    /// Its open descriptor.
+    provision_fd: Option<u64>,
+    /// SGX_IOC_ENCLAVE_PROVISION was made with it.
+    pub(super) provisioned: bool,
     pub(super) faults: Faults,
     secs: Option<Secs>,
     measurement: Option<Measurement>,
@@ -87,6 +95,16 @@ pub(super) enum Waits {
 impl SgxDriver for ModelDriver {
     fn open(&self) -> Result<Box<dyn SgxFile>, Errno> {
         Ok(Box::new(ModelFile { state: Arc::clone(&self.state) }))
+    }
+
+    fn open_provision(&self) -> Result<OwnedFd, Errno> {
+        if !self.lock().may_provision {
+            return Err(Errno::EACCES);
+        }
+        // Any descriptor will do: the model knows it by its number.
+        let file = std::fs::File::open("/dev/null").map_err(|error| Errno::of(&error))?;
+        self.lock().provision_fd = Some(u64::from(file.as_raw_fd().unsigned_abs()));
+        Ok(file.into())
     }
 }
 
@@ -153,6 +171,11 @@ impl SgxFile for ModelFile {
                 state.check_source(*src)?;
                 state.add_pages(*offset, *length, &secinfo, *flags, &page, count)
             }
+            PROVISION if state.provision_fd == Some(argument[0]) => {
+                state.provisioned = true;
+                Ok(())
+            }
+            PROVISION => Err(Errno::EINVAL),
             // SAFETY: as above.
             INIT => state.init(unsafe { bytes_at(argument[0]) }),
             RESTRICT_PERMISSIONS | MODIFY_TYPES => {
@@ -303,7 +326,7 @@ impl State {
 
     fn init(&mut self, sigstruct: [u8; 1808]) -> Result<(), Errno> {
         let (Some(secs), None) = (&self.secs, self.mrenclave) else { return Err(Errno::EINVAL) };
-        if secs.attributes.flags.contains(AttributeFlags::PROVISIONKEY) {
+        if secs.attributes.flags.contains(AttributeFlags::PROVISIONKEY) && !self.provisioned {
             return Err(Errno::EACCES);
         }
         let sigstruct = Sigstruct::from_bytes(&sigstruct).map_err(|_| Errno::EINVAL)?;

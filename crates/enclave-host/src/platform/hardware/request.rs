@@ -6,6 +6,8 @@ pub(super) const CREATE: u64 = number(WRITE, 0x00, 1);
 pub(super) const ADD_PAGES: u64 = number(WRITE | READ, 0x01, 6);
 /// SGX_IOC_ENCLAVE_INIT: `sigstruct`.
 pub(super) const INIT: u64 = number(WRITE, 0x02, 1);
+/// SGX_IOC_ENCLAVE_PROVISION: `fd` of the open provisioning device.
+pub(super) const PROVISION: u64 = number(WRITE, 0x03, 1);
 /// SGX_IOC_ENCLAVE_RESTRICT_PERMISSIONS: `offset, length, permissions, result, count`.
 pub(super) const RESTRICT_PERMISSIONS: u64 = number(WRITE | READ, 0x05, 5);
 /// SGX_IOC_ENCLAVE_MODIFY_TYPES: `offset, length, page_type, result, count`.
@@ -40,6 +42,7 @@ mod tests {
         assert_eq!(CREATE, 0x4008_a400);
         assert_eq!(ADD_PAGES, 0xc030_a401);
         assert_eq!(INIT, 0x4008_a402);
+        assert_eq!(PROVISION, 0x4008_a403);
         assert_eq!(RESTRICT_PERMISSIONS, 0xc028_a405);
         assert_eq!(MODIFY_TYPES, 0xc028_a406);
         assert_eq!(REMOVE_PAGES, 0xc018_a407);

@@ -10,50 +10,18 @@ use proptest::prelude::*;
 use sgx_types::{Miscselect, PageType, SecInfoFlags, Sigstruct, SigstructDate, Xfrm};
 
 use super::model::{Faults, ModelDriver, Waits};
+use super::vdso_model;
 use super::*;
 use crate::identity::{mrenclave, secs, unsigned_sigstruct};
 use crate::image::{Image, tests::example};
-use crate::platform::{
-    EENTER, EEXIT, ERESUME, Enclave, Entry, Errno, Exception, Left, Pages, PagesDone, SgxEnclaveRun,
-};
+use crate::platform::{Enclave, Errno, Pages, PagesDone};
 use crate::stream::{PageStream, tests::enclave};
 
 const R: i32 = libc::PROT_READ;
 const RW: i32 = R | libc::PROT_WRITE;
 const RWX: i32 = RW | libc::PROT_EXEC;
 
-/// What the kernel's function does with an enclave that exits with its arguments plus one, and
-/// raises a page fault when RDI is 0.
-unsafe extern "C" fn enter_model(
-    rdi: u64,
-    rsi: u64,
-    rdx: u64,
-    function: u32,
-    _r8: u64,
-    _r9: u64,
-    run: *mut SgxEnclaveRun,
-) -> libc::c_int {
-    // SAFETY: the caller passes a context that lives until the call returns.
-    let run = unsafe { &mut *run };
-    if function != EENTER && function != ERESUME {
-        return -libc::EINVAL;
-    }
-    if rdi == 0 {
-        run.function = ERESUME;
-        run.exception_vector = 14;
-        run.exception_error_code = 6;
-        run.exception_addr = 0x5000;
-    } else {
-        run.function = EEXIT;
-    }
-    type Handler = extern "C" fn(u64, u64, u64, u64, u64, u64, *mut SgxEnclaveRun) -> i32;
-    let handler = std::ptr::with_exposed_provenance::<()>(run.user_handler as usize);
-    // SAFETY: `user_handler` is such a function.
-    let handler = unsafe { std::mem::transmute::<*const (), Handler>(handler) };
-    handler(rdi + 1, rsi + 1, rdx + 1, 0, 0, 0, run)
-}
-
-fn hardware(model: &ModelDriver) -> Hardware {
+pub(super) fn hardware(model: &ModelDriver) -> Hardware {
     let cpu = SgxCpu {
         sgx2: !model.lock().sgx1_only,
         flc: true,
@@ -64,13 +32,13 @@ fn hardware(model: &ModelDriver) -> Hardware {
     };
     Hardware {
         driver: Arc::new(model.clone()),
-        enter: EnterEnclave::of(enter_model),
+        enter: vdso_model::vdso(),
         cpu,
         aesm: Aesm::new(PathBuf::from("/nonexistent")),
     }
 }
 
-fn load_on(model: &ModelDriver) -> Result<Arc<dyn Enclave>, Error> {
+pub(super) fn load_on(model: &ModelDriver) -> Result<Arc<dyn Enclave>, Error> {
     load_with(model, |sigstruct| sigstruct)
 }
 
@@ -94,7 +62,7 @@ fn expected_mrenclave() -> sgx_types::Mrenclave {
     mrenclave(&PageStream::new(&image, &enclave(), &[5; 9000]).unwrap())
 }
 
-const RT: u64 = (1 << 36) - (1 << 30);
+pub(super) const RT: u64 = (1 << 36) - (1 << 30);
 const IMAGE: u64 = RT + (16 << 20);
 
 #[test]
@@ -210,20 +178,6 @@ fn patience_with_a_busy_driver_ends() {
 }
 
 #[test]
-fn exits_keep_their_registers_and_exceptions_their_details() {
-    let enclave = load_on(&ModelDriver::default()).unwrap();
-    let enter = |function, registers| {
-        let entry = Entry { tcs: RT, function, registers };
-        // SAFETY: `enter_model` runs no enclave.
-        unsafe { enclave.enter(&entry) }
-    };
-    assert_eq!(enter(EENTER, [1, 2, 3]), Left::Exit([2, 3, 4]));
-    let fault = Exception { function: ERESUME, vector: 14, error_code: 6, address: 0x5000 };
-    assert_eq!(enter(ERESUME, [0; 3]), Left::Exception(fault));
-    assert_eq!(enter(7, [1; 3]), Left::Refused(Errno::EINVAL));
-}
-
-#[test]
 fn a_machine_that_lacks_what_the_manifest_needs_is_named() {
     let model = ModelDriver::default();
     let mut hardware = hardware(&model);
@@ -233,6 +187,34 @@ fn a_machine_that_lacks_what_the_manifest_needs_is_named() {
     hardware.cpu.attributes.flags = AttributeFlags::MODE64BIT;
     let error = secs(&enclave(), &hardware.capabilities(), "hardware").unwrap_err();
     assert!(error.to_string().contains("KSS"), "{error}");
+}
+
+#[test]
+fn the_provisioning_key_is_granted_to_those_who_may_open_its_device() {
+    let with_key = |model: &ModelDriver| {
+        let hardware = hardware(model);
+        let image = Image::parse(&example()).unwrap();
+        let stream = PageStream::new(&image, &enclave(), &[5; 9000]).unwrap();
+        let mut secs = secs(&enclave(), &hardware.capabilities(), "hardware").unwrap();
+        secs.attributes.flags = secs.attributes.flags | AttributeFlags::PROVISIONKEY;
+        let date = SigstructDate::from_ymd(2026, 1, 1).unwrap();
+        let mut sigstruct = unsigned_sigstruct(&enclave(), mrenclave(&stream), date);
+        sigstruct.attributes.flags = secs.attributes.flags;
+        crate::load(&hardware, &stream, &secs, &sigstruct)
+    };
+    let model = ModelDriver::default();
+    let error = with_key(&model).unwrap_err();
+    assert!(error.to_string().contains("sgx_provision"), "{error}");
+    assert!(
+        !hardware(&model).capabilities().attributes.flags.contains(AttributeFlags::PROVISIONKEY)
+    );
+    let model = ModelDriver::default();
+    model.lock().may_provision = true;
+    with_key(&model).unwrap();
+    assert!(model.lock().provisioned);
+    assert!(
+        hardware(&model).capabilities().attributes.flags.contains(AttributeFlags::PROVISIONKEY)
+    );
 }
 
 proptest! {

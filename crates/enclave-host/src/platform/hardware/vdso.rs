@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use enclave_abi::bytes::{u32_at, u64_at};
 
+use crate::arch::{VdsoCall, casemate_host_call_vdso};
 use crate::platform::SgxEnclaveRun;
 
 /// Name of the function.
@@ -19,7 +20,7 @@ const DT_SYMTAB: u64 = 6;
 const DT_GNU_HASH: u64 = 0x6fff_fef5;
 const SYMBOL_SIZE: usize = 24;
 
-type Function =
+pub(super) type Function =
     unsafe extern "C" fn(u64, u64, u64, u32, u64, u64, *mut SgxEnclaveRun) -> libc::c_int;
 
 /// The function, and where its code lies.
@@ -42,10 +43,10 @@ impl EnterEnclave {
         Some(Self { function, len: symbol.len() })
     }
 
-    /// Wraps a function of the same type, for tests.
+    /// Wraps code of the same kind, for tests.
     #[cfg(test)]
-    pub(super) fn of(function: Function) -> Self {
-        Self { function, len: 0 }
+    pub(super) fn of(function: Function, len: usize) -> Self {
+        Self { function, len }
     }
 
     /// Addresses of the function's code.
@@ -55,19 +56,27 @@ impl EnterEnclave {
         start..start + self.len
     }
 
-    /// Calls the function with RDI, RSI and RDX.
+    /// Calls the function with RDI, RSI and RDX on the stack that ends at `stack_top`.
     ///
     /// # Safety
-    /// `run` must name a TCS of an initialised enclave, and the caller answers for what the enclave
-    /// does to this process.
+    /// `run` must name a TCS of an initialised enclave, the stack must be unused and large enough, and the caller
+    /// answers for what the enclave does to this process.
     pub(super) unsafe fn call(
         &self,
-        [rdi, rsi, rdx]: [u64; 3],
-        function: u32,
+        registers: [u64; 3],
+        leaf: u32,
         run: &mut SgxEnclaveRun,
+        stack_top: u64,
     ) -> i32 {
+        let call = VdsoCall {
+            function: self.function as usize as u64,
+            stack_top,
+            run: std::ptr::from_mut(run).expose_provenance() as u64,
+            leaf: u64::from(leaf),
+            registers,
+        };
         // SAFETY: the caller's promise.
-        unsafe { (self.function)(rdi, rsi, rdx, function, 0, 0, run) }
+        unsafe { casemate_host_call_vdso(&raw const call) }
     }
 }
 
