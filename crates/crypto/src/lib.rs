@@ -7,7 +7,7 @@
 //!
 //! The core is `no_std` and always there: [`sha256`], [`hmac_sha256`], [`cmac`], [`hkdf_sha256`],
 //! [`ct_eq`] and [`Secret`]. Behind features, for host programs: `rsa` (RSA-3072 with exponent 3),
-//! `p256` (ECDSA), `os-rng`.
+//! `p256` (ECDSA), `os-rng`; for services: `aes256` (GCM and the block).
 //!
 //! # In the enclave image
 //!
@@ -18,11 +18,13 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-#[cfg(any(feature = "rsa", feature = "p256"))]
+#[cfg(any(feature = "aes256", feature = "rsa", feature = "p256"))]
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "aes256")]
+pub mod aes256;
 pub mod cmac;
 #[cfg(feature = "p256")]
 pub mod ecdsa_p256;
@@ -43,5 +45,5 @@ pub use mac::{hmac_sha256, verify_hmac_sha256};
 #[cfg(any(feature = "rsa", feature = "p256", feature = "os-rng"))]
 pub use rand_core::CryptoRng;
 #[cfg(feature = "os-rng")]
-pub use rng::os_rng;
+pub use rng::{fill_random, os_rng};
 pub use secret::{Secret, ct_eq};

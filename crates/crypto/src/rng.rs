@@ -1,6 +1,6 @@
 //! The operating system's random source.
 
-use rand_core::UnwrapErr;
+use rand_core::{Rng as _, UnwrapErr};
 
 /// Returns the operating system's random source.
 ///
@@ -10,4 +10,13 @@ use rand_core::UnwrapErr;
 /// on without it.
 pub fn os_rng() -> impl rand_core::CryptoRng {
     UnwrapErr(getrandom::SysRng)
+}
+
+/// Fills `bytes` from the operating system's random source.
+///
+/// # Panics
+///
+/// As [`os_rng`]'s source.
+pub fn fill_random(bytes: &mut [u8]) {
+    os_rng().fill_bytes(bytes);
 }
