@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::random;
 
+/// A slot's key, and what must be kept to get it again.
+pub type NewKey = (Secret<[u8; 32]>, BTreeMap<String, Value>);
+
 /// A source of slot keys that needs no person. Errors say why, and hold no key.
 pub trait AutoSeal: Send + Sync + std::fmt::Debug {
     /// `static`, `sgx` or `transit`.
@@ -20,8 +23,7 @@ pub trait AutoSeal: Send + Sync + std::fmt::Debug {
     /// # Errors
     ///
     /// If the source does not answer.
-    fn make(&self, store: &[u8; 16])
-    -> Result<(Secret<[u8; 32]>, BTreeMap<String, Value>), String>;
+    fn make(&self, store: &[u8; 16]) -> Result<NewKey, String>;
 
     /// Gets the key of a slot again.
     ///
@@ -58,10 +60,7 @@ impl AutoSeal for StaticSeal {
         self.id.clone()
     }
 
-    fn make(
-        &self,
-        _store: &[u8; 16],
-    ) -> Result<(Secret<[u8; 32]>, BTreeMap<String, Value>), String> {
+    fn make(&self, _store: &[u8; 16]) -> Result<NewKey, String> {
         Ok((self.key.clone(), BTreeMap::new()))
     }
 
@@ -104,10 +103,7 @@ impl<S: SealKeySource> AutoSeal for SgxSeal<S> {
         format!("sgx-{}-{}", self.0.name(), self.0.isvsvn())
     }
 
-    fn make(
-        &self,
-        store: &[u8; 16],
-    ) -> Result<(Secret<[u8; 32]>, BTreeMap<String, Value>), String> {
+    fn make(&self, store: &[u8; 16]) -> Result<NewKey, String> {
         let fields = BTreeMap::from([
             ("key_name".to_owned(), Value::from(self.0.name())),
             ("isvsvn".to_owned(), Value::from(self.0.isvsvn())),
@@ -162,10 +158,7 @@ impl<C: TransitClient> AutoSeal for TransitSeal<C> {
         format!("transit-{mount}-{key_name}")
     }
 
-    fn make(
-        &self,
-        _store: &[u8; 16],
-    ) -> Result<(Secret<[u8; 32]>, BTreeMap<String, Value>), String> {
+    fn make(&self, _store: &[u8; 16]) -> Result<NewKey, String> {
         let key = random::bytes::<32>();
         let ciphertext = self.0.encrypt(&key)?;
         let [address, mount, key_name] = self.0.names();

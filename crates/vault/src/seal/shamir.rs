@@ -134,6 +134,7 @@ fn invert(a: u8) -> u8 {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "tests panic to fail")]
 mod tests {
     use proptest::prelude::*;
 

@@ -1,0 +1,220 @@
+//! The unsealed server: everything that needs the barrier.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use crypto::Secret;
+use vault_sdk::time::{Instant, Seconds};
+use vault_sdk::{Boxed, Data, MountClass, Outbound, System};
+
+use super::{Engines, Setup};
+use crate::barrier::{Barrier, Transaction};
+use crate::lease::{Ground, Held, Leases, ProfileId};
+use crate::mount::{MountEntry, MountTable};
+use crate::mount_storage::MountStorage;
+use crate::policies::Policies;
+use crate::policy::Acl;
+use crate::time::{ClockState, HostClock, TrustedTime};
+use crate::{Error, random};
+
+/// Bound ACLs that are kept.
+const ACLS_MAX: usize = 10_000;
+
+/// The unsealed server.
+pub(crate) struct Active {
+    pub(crate) barrier: Arc<Barrier>,
+    pub(crate) root_key: RwLock<Secret<[u8; 32]>>,
+    pub(crate) leases: Leases,
+    pub(crate) policies: Policies,
+    pub(crate) time: TrustedTime,
+    pub(crate) system_ttls: (Seconds, Seconds),
+    mounts: RwLock<Arc<MountTable>>,
+    /// Held while mounts change.
+    pub(crate) mounting: Mutex<()>,
+    /// By the mount's uuid.
+    engines: RwLock<HashMap<String, Arc<dyn vault_sdk::Backend>>>,
+    acls: RwLock<AclCache>,
+    clock: Arc<dyn HostClock>,
+    outbound: Arc<dyn Outbound>,
+}
+
+#[derive(Default)]
+struct AclCache {
+    policies: u64,
+    bound: HashMap<ProfileId, Arc<Acl>>,
+}
+
+impl Active {
+    /// Writes what a new store begins with.
+    pub(crate) fn found(
+        barrier: Barrier,
+        root_key: Secret<[u8; 32]>,
+        setup: &Setup,
+    ) -> Result<Self, Error> {
+        let mut transaction = Transaction::new();
+        MountTable::initial(&barrier).store(&mut transaction);
+        Leases::initialise(&mut transaction);
+        Policies::initialise(&mut transaction);
+        barrier.commit(transaction)?;
+        Self::open(barrier, root_key, setup)
+    }
+
+    /// Reads what an opened store has.
+    pub(crate) fn open(
+        barrier: Barrier,
+        root_key: Secret<[u8; 32]>,
+        setup: &Setup,
+    ) -> Result<Self, Error> {
+        let barrier = Arc::new(barrier);
+        let mounts = MountTable::load(&barrier)?;
+        let time = TrustedTime::new(barrier.time_floor_ms());
+        let active = Active {
+            root_key: RwLock::new(root_key),
+            leases: Leases::load(Arc::clone(&barrier))?,
+            policies: Policies::new(Arc::clone(&barrier)),
+            time,
+            system_ttls: (setup.settings.default_lease_ttl, setup.settings.max_lease_ttl),
+            mounts: RwLock::new(Arc::new(MountTable::default())),
+            mounting: Mutex::default(),
+            engines: RwLock::default(),
+            acls: RwLock::default(),
+            clock: Arc::clone(&setup.clock),
+            outbound: Arc::clone(&setup.outbound),
+            barrier,
+        };
+        active.now();
+        active.set_mounts(mounts, &setup.engines);
+        Ok(active)
+    }
+
+    /// The trusted time in milliseconds, and what it is worth.
+    pub(crate) fn clock(&self) -> (u64, ClockState) {
+        let (now, state) = self.time.observe(self.clock.wall_ms(), self.clock.monotonic_ms());
+        self.barrier.raise_time_floor(now);
+        (now, state)
+    }
+
+    /// The trusted time in milliseconds.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock().0
+    }
+
+    /// The trusted time, if something may be released now.
+    pub(crate) fn release_time(&self) -> Result<u64, Error> {
+        match self.clock() {
+            (now, ClockState::Steady) => Ok(now),
+            (_, ClockState::Backward) => Err(Error::Clock("it was set back")),
+            (_, ClockState::Jump) => Err(Error::Clock("it went ahead too far")),
+        }
+    }
+
+    /// The mount table as it is now.
+    pub(crate) fn mounts(&self) -> Arc<MountTable> {
+        Arc::clone(&self.mounts.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes a mount table that is committed, and makes the engines that it adds.
+    pub(crate) fn set_mounts(&self, table: MountTable, kinds: &Engines) {
+        let mut engines = self.engines.write().unwrap_or_else(PoisonError::into_inner);
+        engines.retain(|uuid, _| table.iter().any(|entry| entry.uuid == *uuid));
+        for entry in table.iter() {
+            if !engines.contains_key(&entry.uuid)
+                && let Some(engine) = kinds.make(entry.class, &entry.kind)
+            {
+                engines.insert(entry.uuid.clone(), engine);
+            }
+        }
+        drop(engines);
+        *self.mounts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+    }
+
+    /// The engine of a mount; `None` for the core's own, and for kinds that are gone.
+    pub(crate) fn engine(&self, entry: &MountEntry) -> Option<Arc<dyn vault_sdk::Backend>> {
+        self.engines.read().unwrap_or_else(PoisonError::into_inner).get(&entry.uuid).cloned()
+    }
+
+    /// Storage of a mount.
+    pub(crate) fn storage(&self, entry: &MountEntry) -> MountStorage {
+        MountStorage::new(Arc::clone(&self.barrier), entry.storage_prefix())
+    }
+
+    /// The policies of a token, bound.
+    pub(crate) fn acl(&self, token: &Held) -> Result<Arc<Acl>, Error> {
+        let policies = self.policies.generation();
+        {
+            let acls = self.acls.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(acl) = acls.bound.get(&token.record.profile)
+                && acls.policies == policies
+            {
+                return Ok(Arc::clone(acl));
+            }
+        }
+        let acl = Arc::new(self.bind(&token.profile.policies)?);
+        let mut acls = self.acls.write().unwrap_or_else(PoisonError::into_inner);
+        if acls.policies != policies || acls.bound.len() >= ACLS_MAX {
+            *acls = AclCache { policies, bound: HashMap::new() };
+        }
+        acls.bound.insert(token.record.profile, Arc::clone(&acl));
+        Ok(acl)
+    }
+
+    fn bind(&self, names: &[String]) -> Result<Acl, Error> {
+        if names.iter().any(|name| name == "root") {
+            return Ok(Acl::root());
+        }
+        let mut policies = Vec::new();
+        for name in names {
+            policies.extend(self.policies.get(name)?);
+        }
+        Ok(Acl::bind(&policies, None))
+    }
+}
+
+impl Ground for Active {
+    fn mount_generation(&self, accessor: &str) -> Option<u64> {
+        self.mounts().by_accessor(accessor).map(|entry| entry.generation)
+    }
+
+    fn entity_generation(&self, _id: &str) -> Result<Option<u64>, Error> {
+        Ok(None)
+    }
+}
+
+impl System for Active {
+    fn now(&self) -> Instant {
+        Instant(Active::now(self).saturating_mul(1_000_000))
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        random::fill(bytes);
+    }
+
+    fn password<'a>(
+        &'a self,
+        _policy: Option<&'a str>,
+    ) -> Boxed<'a, Result<String, vault_sdk::Error>> {
+        Box::pin(std::future::ready(Ok(random::base62(20))))
+    }
+
+    fn entity<'a>(&'a self, _id: &'a str) -> Boxed<'a, Result<Option<Data>, vault_sdk::Error>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn outbound(&self) -> &dyn Outbound {
+        &*self.outbound
+    }
+}
+
+impl std::fmt::Debug for Active {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Active").field("barrier", &self.barrier).finish_non_exhaustive()
+    }
+}
+
+/// Whether an auth method or a secrets engine of this kind can be mounted by operators.
+pub(crate) fn is_built_in(class: MountClass, kind: &str) -> bool {
+    match class {
+        MountClass::Auth => kind == "token",
+        MountClass::Secret => matches!(kind, "system" | "identity" | "cubbyhole"),
+    }
+}

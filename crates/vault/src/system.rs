@@ -1,0 +1,36 @@
+//! The engine at `sys/`.
+
+mod leases;
+mod mounts;
+mod policies;
+mod seal;
+mod wrapping;
+
+use std::sync::OnceLock;
+
+use vault_sdk::Engine;
+use vault_sdk::table::PathTable;
+
+use crate::core::native::Native;
+
+/// One request to `sys/`.
+pub(crate) struct System(pub(crate) Native);
+
+impl Engine for System {
+    fn table() -> &'static PathTable<Self> {
+        static TABLE: OnceLock<PathTable<System>> = OnceLock::new();
+        TABLE.get_or_init(|| {
+            let groups = [
+                seal::paths(),
+                mounts::paths(),
+                policies::paths(),
+                leases::paths(),
+                wrapping::paths(),
+            ];
+            PathTable::new(
+                "The system backend: control, policy and debugging.",
+                groups.into_iter().flatten().collect(),
+            )
+        })
+    }
+}
