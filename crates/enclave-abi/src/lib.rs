@@ -16,6 +16,7 @@ extern crate alloc;
 
 pub mod boot;
 pub mod bytes;
+pub mod crash;
 pub mod entry;
 pub mod layout;
 pub mod ocall;

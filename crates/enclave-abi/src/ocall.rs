@@ -67,6 +67,9 @@ pub enum Ocall {
     SetAlarm = 14,
     /// Stops the host process, as the default action of SIGTSTP does. Comes back when it is continued.
     StopProcess = 15,
+    /// The program has crashed: an encoded [`crate::crash::Crash`] at `args[0]`, `args[1]` bytes, for a backtrace in the
+    /// log. Debug enclaves only.
+    Crash = 16,
 }
 
 impl Ocall {
@@ -87,6 +90,7 @@ impl Ocall {
         Self::Interrupt,
         Self::SetAlarm,
         Self::StopProcess,
+        Self::Crash,
     ];
 
     /// The ocall with this number.
@@ -114,6 +118,7 @@ impl Ocall {
             Self::Interrupt => "(interrupt)",
             Self::SetAlarm => "(set alarm)",
             Self::StopProcess => "(stop process)",
+            Self::Crash => "(crash)",
         }
     }
 

@@ -5,6 +5,7 @@
 //! answer one group of ocalls each; `docs/specs/enclave-abi.md` is the contract.
 
 mod buffer;
+mod crash;
 #[cfg(fuzzing)]
 pub(crate) mod fuzz;
 mod interrupt;

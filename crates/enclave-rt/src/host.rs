@@ -244,6 +244,11 @@ pub fn stop_process() {
     let _ = Request::new(Ocall::StopProcess).send();
 }
 
+/// Tells the host of a crash: an encoded `enclave_abi::crash::Crash`. Public from then on; for debug enclaves.
+pub fn crash(bytes: &[u8]) {
+    let _ = Request::new(Ocall::Crash).input(bytes).value(bytes.len() as u64).send();
+}
+
 /// Severity of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u64)]

@@ -1,7 +1,7 @@
 //! What belongs to the enclave as a whole: the processes in it, and the choices it was laid out by.
 
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use enclave_abi::layout::Layout;
 
@@ -13,13 +13,20 @@ use crate::{
 static PROCESSES: Mutex<BTreeMap<u32, Arc<Process>>> = Mutex::new(BTreeMap::new());
 static THREADS: AtomicU64 = AtomicU64::new(1);
 static PROCESSORS: AtomicU64 = AtomicU64::new(1);
+static DEBUG: AtomicBool = AtomicBool::new(false);
 static HOSTNAME: Lock<Vec<u8>> = Lock::new(Vec::new());
 
 /// Takes the measured choices over, and how many processors the host says there are.
 pub(crate) fn init(layout: &Layout, processors: u32) {
     PROCESSORS.store(u64::from(processors), Ordering::SeqCst);
     THREADS.store(layout.threads, Ordering::SeqCst);
+    DEBUG.store(layout.debug, Ordering::SeqCst);
     *HOSTNAME.lock() = b"enclave".to_vec();
+}
+
+/// Whether the enclave is built for debugging, so that the log may name what the program holds.
+pub(crate) fn is_debug() -> bool {
+    DEBUG.load(Ordering::SeqCst)
 }
 
 /// Thread blocks there are.

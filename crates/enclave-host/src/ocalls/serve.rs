@@ -4,7 +4,7 @@ use enclave_abi::ocall::{HostCall, Ocall};
 
 use super::buffer::SharedBuffer;
 use super::interrupt::{self, Told};
-use super::{Ended, Session, pages, quote, signals, syscall, thread};
+use super::{Ended, Session, crash, pages, quote, signals, syscall, thread};
 use crate::platform::Errno;
 
 /// What the thread does next.
@@ -54,6 +54,7 @@ pub(super) fn serve(session: &std::sync::Arc<Session>, index: u64, buffer: &Shar
         Ocall::Cpuid => (cpuid(buffer, &args), 0),
         Ocall::Interrupt => (interrupt::interrupt(session, args[0]), 0),
         Ocall::SetAlarm => (signals::set_alarm(session, args[0]), 0),
+        Ocall::Crash => (crash::crash(session, buffer, &args), 0),
         Ocall::StopProcess => (signals::stop_process(), 0),
         _ => (Errno::ENOSYS.result(), 0),
     };
@@ -111,7 +112,7 @@ fn log(session: &Session, buffer: &SharedBuffer, args: &[u64; 6]) -> i64 {
 }
 
 /// Text without control characters, so that an enclave cannot drive the terminal of its operator.
-fn printable(line: &[u8]) -> String {
+pub(super) fn printable(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     let shown = |c: char| match c.is_control() && c != '\t' {
         true => char::REPLACEMENT_CHARACTER,

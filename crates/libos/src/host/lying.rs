@@ -253,6 +253,7 @@ const LIES: &[(&str, fn())] = &[
         enclave_rt::thread::interrupt(1);
     }),
     ("(set alarm)", || refused(Ocall::SetAlarm)),
+    ("(crash)", || refused(Ocall::Crash)),
     ("(stop process)", || refused(Ocall::StopProcess)),
     ("read", || all_eio(|| file::read(3, &mut [0; 16]), longer)),
     ("write", || all_eio(|| file::write(3, &[0; 16]), longer)),

@@ -6,6 +6,7 @@ use enclave_rt::{context::Context, host};
 
 use super::{
     action::{self, Default, default_of},
+    crash,
     frame::{self, Handler},
     info::{Fields, Info},
     mask::Mask,
@@ -133,24 +134,6 @@ fn stop(thread: &Thread, signo: u32) {
 
 /// Ends the process by a signal.
 fn die(thread: &Thread, context: &Context, info: &Info) -> ! {
-    let what = match info.fields {
-        Fields::Fault { addr } => format!(" at address {addr:#x}"),
-        Fields::Sender { pid, .. } => format!(" sent by process {pid}"),
-        Fields::Timer { id, .. } => format!(" of timer {id}"),
-        Fields::None => alloc::string::String::new(),
-    };
-    // A signal that somebody sent is no news to them.
-    let level =
-        if matches!(info.fields, Fields::Sender { .. }) { Level::Info } else { Level::Warn };
-    log::line(
-        level,
-        &format!(
-            "{} (thread {}) ended by signal {}{what}, rip {:#x}",
-            thread.process.comm(),
-            thread.tid,
-            info.signo,
-            context.rip
-        ),
-    );
+    crash::report(thread, context, info);
     host::exit_process(256 + u64::from(info.signo))
 }

@@ -4,6 +4,7 @@
 //! exception or a hint from the host. Delivery runs a handler ([`frame`]) or the default action.
 
 pub(crate) mod action;
+pub(crate) mod crash;
 pub(crate) mod deliver;
 pub(crate) mod frame;
 pub(crate) mod host;

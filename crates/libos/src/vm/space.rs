@@ -1,6 +1,6 @@
 //! An address space: its areas, committed pages and program break.
 
-use alloc::{format, string::String};
+use alloc::{format, string::String, vec::Vec};
 use core::ops::Range;
 
 use super::{
@@ -211,6 +211,15 @@ impl AddressSpace {
             at = gap.end;
         }
         Ok(())
+    }
+
+    /// Files mapped executable: where, from which offset, and their paths.
+    pub(crate) fn executable_files(&self) -> impl Iterator<Item = (Range<u64>, u64, Vec<u8>)> {
+        let executable = self.areas.iter().filter(|(_, area)| area.prot.contains(Prot::EXEC));
+        executable.filter_map(|(range, area)| {
+            let backing = area.backing.as_ref()?;
+            Some((range.clone(), backing.offset(range.start), backing.file.path()))
+        })
     }
 
     /// The lines of `/proc/self/maps`.
