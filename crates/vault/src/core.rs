@@ -11,6 +11,7 @@ pub(crate) mod operator;
 pub(crate) mod renew;
 mod status;
 mod sweep;
+mod trail;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -99,6 +100,10 @@ pub struct Settings {
     /// Whether `sys/rekey` and `sys/generate-root` may be used without a token, as Vault before
     /// they were found dangerous (CVE-2025-4656). Never in an enclave.
     pub unauthenticated_rekey: bool,
+    /// Whether audit devices may have a prefix, which can make a log a program (CVE-2025-6000).
+    pub audit_prefix: bool,
+    /// Whether audit devices may show secrets.
+    pub audit_raw: bool,
 }
 
 impl Default for Settings {
@@ -113,6 +118,8 @@ impl Default for Settings {
             cluster_addr: String::new(),
             sanitized: vault_sdk::Data::new(),
             unauthenticated_rekey: false,
+            audit_prefix: false,
+            audit_raw: true,
         }
     }
 }
@@ -207,6 +214,13 @@ impl Core {
     /// Forgets all keys.
     pub fn seal(&self) {
         self.0.seal();
+    }
+
+    /// Opens audit files anew, after somebody moved them away (SIGHUP).
+    pub fn reopen_audit(&self) {
+        if let Some(active) = self.0.active() {
+            active.audit.reopen(active.now());
+        }
     }
 
     /// Does what is due: expiry, sweeps, rotation of keys, engines' own work. The server calls it about once a second.

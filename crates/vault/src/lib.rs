@@ -10,6 +10,7 @@
 //! something is missing.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod barrier;
 mod core;
 mod error;

@@ -1,5 +1,6 @@
 //! The engine at `sys/`.
 
+mod audit;
 mod leases;
 mod mounts;
 mod policies;
@@ -22,6 +23,7 @@ impl Engine for System {
         TABLE.get_or_init(|| {
             let groups = [
                 seal::paths(),
+                audit::paths(),
                 mounts::paths(),
                 policies::paths(),
                 leases::paths(),

@@ -8,6 +8,7 @@ use vault_sdk::time::{Instant, Seconds};
 use vault_sdk::{Boxed, Data, MountClass, Outbound, System};
 
 use super::{Engines, Setup};
+use crate::audit::Audit;
 use crate::barrier::{Barrier, Transaction};
 use crate::lease::{Ground, Held, Leases, ProfileId};
 use crate::mount::{MountEntry, MountTable};
@@ -26,6 +27,7 @@ pub(crate) struct Active {
     pub(crate) root_key: RwLock<Secret<[u8; 32]>>,
     pub(crate) leases: Leases,
     pub(crate) policies: Policies,
+    pub(crate) audit: Audit,
     pub(crate) time: TrustedTime,
     pub(crate) system_ttls: (Seconds, Seconds),
     mounts: RwLock<Arc<MountTable>>,
@@ -55,6 +57,7 @@ impl Active {
         MountTable::initial(&barrier).store(&mut transaction);
         Leases::initialise(&mut transaction);
         Policies::initialise(&mut transaction);
+        Audit::initialise(&mut transaction);
         barrier.commit(transaction)?;
         Self::open(barrier, root_key, setup)
     }
@@ -72,6 +75,7 @@ impl Active {
             root_key: RwLock::new(root_key),
             leases: Leases::load(Arc::clone(&barrier))?,
             policies: Policies::new(Arc::clone(&barrier)),
+            audit: Audit::load(Arc::clone(&barrier), setup.clock.wall_ms())?,
             time,
             system_ttls: (setup.settings.default_lease_ttl, setup.settings.max_lease_ttl),
             mounts: RwLock::new(Arc::new(MountTable::default())),

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::active::Active;
 use super::native::{Native, Outcome};
+use super::trail::Trail;
 use super::{Core, Inner};
 use crate::lease::{Held, Kind};
 use crate::mount::MountEntry;
@@ -30,8 +31,8 @@ impl Core {
             return Ok(Reply { mount_kind: "status".to_owned(), body, ..Reply::default() });
         }
         let active = self.0.active().ok_or(Error::Sealed)?;
-        let request = Way { core: &self.0, active, path, id: random::uuid(), inbound };
-        request.go()
+        let way = Way { core: &self.0, active, path, id: random::uuid(), inbound };
+        way.go()
     }
 }
 
@@ -75,12 +76,12 @@ impl Inner {
 }
 
 /// One request on its way.
-struct Way<'a> {
+pub(super) struct Way<'a> {
     core: &'a Arc<Inner>,
     active: Arc<Active>,
-    path: String,
-    id: String,
-    inbound: Inbound,
+    pub(super) path: String,
+    pub(super) id: String,
+    pub(super) inbound: Inbound,
 }
 
 /// Whom a request is for.
@@ -101,17 +102,28 @@ impl Engine {
 }
 
 impl Way<'_> {
+    /// Serves the request and logs it, whatever becomes of it.
     fn go(mut self) -> Result<Reply, Error> {
+        let mut trail = Trail::begin(&self);
+        let outcome = self.serve(&mut trail);
+        trail.end(&self.active, outcome)
+    }
+
+    fn serve(&mut self, trail: &mut Trail) -> Result<Reply, Error> {
         let mounts = self.active.mounts();
         let Some(mount) = mounts.route(&self.path) else {
             self.authenticate()?;
             let text = format!("no handler for route {:?}. route entry not found.", self.path);
             return Err(SdkError::Status { status: 404, text }.into());
         };
+        trail.mounted(mount);
         let rest = self.path[mount.path.len()..].to_owned();
         let mounted = self.active.engine(mount);
-        let is_login = self.is_unauthenticated(mount, mounted.as_ref(), &rest);
-        let token = if is_login { None } else { Some(Arc::new(self.authenticate()?)) };
+        let is_open = self.is_unauthenticated(mount, mounted.as_ref(), &rest);
+        let token = if is_open { None } else { Some(Arc::new(self.authenticate()?)) };
+        if let Some(token) = &token {
+            trail.authenticated(&self.active, token);
+        }
         let native = Native::new(
             Arc::clone(self.core),
             Arc::clone(&self.active),
@@ -137,6 +149,7 @@ impl Way<'_> {
         {
             request.operation = Operation::Create;
         }
+        trail.operation(request.operation);
         if let Some(token) = &token {
             let acl = self.active.acl(token)?;
             self.authorise(&acl, engine, &request)?;
@@ -146,6 +159,7 @@ impl Way<'_> {
             let body = help.map(Body::Data).ok_or(SdkError::UnsupportedPath)?;
             return Ok(Reply { mount_kind: "status".to_owned(), body, ..Reply::default() });
         }
+        trail.log_request(&self.active, "")?;
         let answer = engine_wait(engine.handle(&request, context));
         let reply = answer.map_err(Error::from).and_then(|response| {
             self.finish(mount, &request, token.as_deref(), response, native.take())

@@ -109,6 +109,7 @@ impl Active {
         let _ = self.expire();
         let _ = self.sweep_revocations();
         let now = self.now();
+        let _ = self.audit.tick(now);
         if self.barrier.is_rotation_due(now) {
             let root_key = self.root_key.read().unwrap_or_else(std::sync::PoisonError::into_inner);
             let _ = self.barrier.rotate(&root_key, now);
