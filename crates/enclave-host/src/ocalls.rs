@@ -47,6 +47,15 @@ pub type LogSink = Box<dyn Fn(u64, &str) + Send + Sync>;
 /// Ocalls served, by name.
 pub type Counts = BTreeMap<&'static str, u64>;
 
+/// System calls that the program made, as the enclave says at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Calls {
+    /// From rewritten sites: without an exit.
+    pub rewritten: u64,
+    /// Trapped.
+    pub trapped: u64,
+}
+
 /// One running enclave.
 pub struct Session {
     enclave: Arc<dyn Enclave>,
@@ -67,6 +76,7 @@ pub struct Session {
     ended: Mutex<Option<Ended>>,
     ocalls: AtomicU64,
     counts: Mutex<Counts>,
+    calls: Mutex<Calls>,
     /// Whether to count ocalls by name.
     pub count: bool,
 }
@@ -101,6 +111,7 @@ impl Session {
             ended: Mutex::new(None),
             ocalls: AtomicU64::new(0),
             counts: Mutex::default(),
+            calls: Mutex::default(),
             count: false,
         }
     }
@@ -128,6 +139,16 @@ impl Session {
     #[must_use]
     pub fn ocalls(&self) -> (u64, Counts) {
         (self.ocalls.load(Ordering::Relaxed), lock(&self.counts).clone())
+    }
+
+    /// System calls of the program, once it has ended.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        *lock(&self.calls)
+    }
+
+    fn note_calls(&self, calls: Calls) {
+        *lock(&self.calls) = calls;
     }
 
     /// The enclave.

@@ -68,10 +68,15 @@ impl Context {
     /// The state with every field forced into what can be loaded without a fault.
     #[must_use]
     pub fn sanitized(mut self) -> Self {
+        self.sanitize();
+        self
+    }
+
+    /// Forces every field into what can be loaded without a fault.
+    pub fn sanitize(&mut self) {
         self.rflags = (self.rflags & RFLAGS_USER) | RFLAGS_FIXED;
         self.mxcsr &= MXCSR_MASK;
         self.fcw &= 0xffff;
-        self
     }
 }
 

@@ -34,6 +34,7 @@ pub mod clock;
 pub mod context;
 pub mod entropy;
 pub mod epc;
+pub mod fast;
 mod from_host;
 pub mod host;
 pub mod kernel;

@@ -30,6 +30,7 @@ mod loader;
 mod log;
 mod net;
 mod process;
+mod rewrite;
 mod rt;
 mod signal;
 mod sync;

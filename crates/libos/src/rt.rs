@@ -52,6 +52,12 @@ pub(crate) fn write_user(at: u64, bytes: &[u8]) -> core::result::Result<(), Faul
     user::write(at, bytes)
 }
 
+/// Whether committed pages hold these bytes.
+pub(crate) fn holds_user(at: u64, bytes: &[u8]) -> bool {
+    let mut found = alloc::vec![0; bytes.len()];
+    user::read(at, &mut found).is_ok() && found == bytes
+}
+
 /// Copies between committed pages of the application; the target is writable.
 pub(crate) fn copy_within_user(from: u64, to: u64, len: u64) -> Result<()> {
     let mut buffer = alloc::vec![0; crate::user::CHUNK];

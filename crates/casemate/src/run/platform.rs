@@ -107,6 +107,13 @@ pub(super) fn print_stats(session: &Session) {
         "casemate: {ocalls} ocalls; {} entries, {} exits, {} exceptions, {} interrupts",
         ways.entries, ways.exits, ways.exceptions, ways.interrupts
     );
+    let calls = session.calls();
+    eprintln!(
+        "casemate: {} system calls: {} rewritten, {} trapped",
+        calls.rewritten.saturating_add(calls.trapped),
+        calls.rewritten,
+        calls.trapped
+    );
     for (name, count) in by_name {
         eprintln!("casemate: {count:>10} {name}");
     }

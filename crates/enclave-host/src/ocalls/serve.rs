@@ -4,7 +4,7 @@ use enclave_abi::ocall::{HostCall, Ocall};
 
 use super::buffer::SharedBuffer;
 use super::interrupt::{self, Told};
-use super::{Ended, Session, crash, pages, quote, signals, syscall, thread};
+use super::{Calls, Ended, Session, crash, pages, quote, signals, syscall, thread};
 use crate::platform::Errno;
 
 /// What the thread does next.
@@ -31,6 +31,7 @@ pub(super) fn serve(session: &std::sync::Arc<Session>, index: u64, buffer: &Shar
     session.tally(name(ocall, detail));
     let (result, extra) = match ocall {
         Ocall::ExitProcess => {
+            session.note_calls(Calls { rewritten: args[1], trapped: args[2] });
             session.finish(status(args[0]));
             return Next::Stop;
         }

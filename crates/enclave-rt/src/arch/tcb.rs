@@ -39,6 +39,12 @@ pub(crate) const BUFFER_ADDR: usize = RUNTIME + 0x88;
 pub(crate) const BUFFER_LEN: usize = RUNTIME + 0x90;
 pub(crate) const PARK_ADDR: usize = RUNTIME + 0x98;
 
+/// Where trampolines go.
+pub(crate) const FAST_ENTRY: usize = crate::fast::ENTRY as usize;
+/// System calls that came from trampolines, and that trapped.
+pub(crate) const FAST_CALLS: usize = RUNTIME + 0x108;
+pub(crate) const TRAPPED_CALLS: usize = RUNTIME + 0x110;
+
 /// The thread has never run or has finished.
 pub(crate) const STATE_FREE: u64 = 0;
 /// The thread runs in the enclave, or was interrupted there.

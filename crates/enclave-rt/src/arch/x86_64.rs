@@ -48,6 +48,7 @@ core::arch::global_asm!(
     TRAP_INFO = const tcb::TRAP_INFO,
     TRAP_ADDR = const tcb::TRAP_ADDR,
     TRAP_ERR = const tcb::TRAP_ERR,
+    FAST_CALLS = const tcb::FAST_CALLS,
     ENTER_START = const entry::ENTER_START,
     ENTER_THREAD = const entry::ENTER_THREAD,
     ENTER_OCALL_RETURN = const entry::ENTER_OCALL_RETURN,
@@ -68,6 +69,8 @@ unsafe extern "sysv64" {
     pub(crate) fn casemate_rt_abort(code: u64, detail: u64) -> !;
     /// Leaves for good: this thread is finished.
     pub(crate) fn casemate_rt_exit_thread() -> !;
+    /// Where trampolines go; not to be called.
+    pub(crate) fn casemate_rt_fast() -> !;
     /// Returns to the application with the thread's `Context`.
     pub(crate) fn casemate_rt_return() -> !;
     /// ENCLU with RAX `leaf`; returns RAX.

@@ -308,6 +308,22 @@ pub(crate) fn expect_thread(index: u64) -> u64 {
     tcs_of_own.wrapping_add(index.wrapping_sub(thread_index()).wrapping_mul(stride))
 }
 
+/// Sums the counters of all thread blocks.
+pub(crate) fn call_counts() -> (u64, u64) {
+    let first = super::start::layout().thread(0).tcb;
+    let threads = super::start::layout().threads;
+    (0..threads).fold((0, 0), |(fast, trapped), index| {
+        let block = first + index * enclave_abi::layout::THREAD_STRIDE;
+        let field = |offset: usize| {
+            let at = (block + offset as u64) as *const u64;
+            // SAFETY: every thread block of the layout was added when the enclave was built; the fields are
+            // aligned words that another thread may count up meanwhile.
+            unsafe { at.read_volatile() }
+        };
+        (fast + field(tcb::FAST_CALLS), trapped + field(tcb::TRAPPED_CALLS))
+    })
+}
+
 pub(crate) fn exit_thread() -> ! {
     // SAFETY: the thread's kernel stack is not used again before its block is entered anew.
     unsafe { arch::casemate_rt_exit_thread() }

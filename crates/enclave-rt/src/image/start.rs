@@ -43,7 +43,7 @@ fn take_expected(index: u64) -> bool {
 }
 
 /// The measured layout page.
-fn layout() -> Layout {
+pub(super) fn layout() -> Layout {
     let page = tcb::load(tcb::LAYOUT) as *const u8;
     // SAFETY: the thread template, which is measured, points at the layout page, which is measured
     // and never written.
@@ -58,6 +58,7 @@ fn layout() -> Layout {
 extern "sysv64" fn casemate_rt_start(reason: u64, host_thread: u64) -> ! {
     let layout = layout();
     super::publish(&layout);
+    tcb::store(tcb::FAST_ENTRY, arch::casemate_rt_fast as *const () as u64);
     let host = accept_host_thread(host_thread);
     let context = if reason == ENTER_START {
         super::panic::DEBUG.store(layout.debug, Ordering::Relaxed);
@@ -73,18 +74,19 @@ extern "sysv64" fn casemate_rt_start(reason: u64, host_thread: u64) -> ! {
     return_with(context)
 }
 
-fn return_with(context: Context) -> ! {
+fn return_with(mut context: Context) -> ! {
+    make_harmless(&mut context);
     let slot = tcb::load(tcb::CTX) as *mut Context;
     // SAFETY: the slot at the top of the kernel stack is reserved for the context: the stack starts below it.
-    unsafe { slot.write(harmless(context)) };
+    unsafe { slot.write(context) };
     // SAFETY: the context is written and loads without a fault.
     unsafe { arch::casemate_rt_return() }
 }
 
-/// The context with every field that could fault in the return path replaced: a wild RIP or FS base
+/// Replaces every field of the context that could fault in the return path: a wild RIP or FS base
 /// faults in the application instead, at address 0.
-fn harmless(context: Context) -> Context {
-    let mut context = context.sanitized();
+fn make_harmless(context: &mut Context) {
+    context.sanitize();
     let canonical = |address: u64| address < 1 << 47;
     if !canonical(context.rip) {
         context.rip = 0;
@@ -92,7 +94,6 @@ fn harmless(context: Context) -> Context {
     if !canonical(context.fs_base) {
         context.fs_base = 0;
     }
-    context
 }
 
 fn accept_host_thread(address: u64) -> HostThread {
@@ -153,6 +154,7 @@ unsafe extern "sysv64" fn casemate_rt_trap(context: *mut Context) {
         context.rip = context.rip.wrapping_add(2);
         context.rcx = context.rip;
         context.r11 = context.rflags;
+        tcb::store(tcb::TRAPPED_CALLS, tcb::load(tcb::TRAPPED_CALLS).wrapping_add(1));
         CASEMATE_KERNEL.syscall(context);
     } else {
         CASEMATE_KERNEL.exception(
@@ -164,7 +166,16 @@ unsafe extern "sysv64" fn casemate_rt_trap(context: *mut Context) {
             },
         );
     }
-    *context = harmless(*context);
+    make_harmless(context);
+}
+
+/// A rewritten system call.
+#[unsafe(no_mangle)]
+unsafe extern "sysv64" fn casemate_rt_fast_call(context: *mut Context) {
+    // SAFETY: the entry passes the thread's own context slot, which it has just filled.
+    let context = unsafe { &mut *context };
+    CASEMATE_KERNEL.syscall(context);
+    make_harmless(context);
 }
 
 /// Whether a SYSCALL instruction lies at `rip`.
@@ -179,5 +190,5 @@ unsafe extern "sysv64" fn casemate_rt_event(context: *mut Context, events: u64) 
     // SAFETY: the return path passes the thread's own context slot.
     let context = unsafe { &mut *context };
     CASEMATE_KERNEL.event(context, Events(events));
-    *context = harmless(*context);
+    make_harmless(context);
 }

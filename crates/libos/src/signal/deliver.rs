@@ -108,6 +108,7 @@ fn enter(
         on_stack: act.flags & SA_ONSTACK != 0,
         fault: if is_fault { fault } else { (0, 0, 0) },
     };
+    context.rip = thread.process.space.lock().shown_rip(context.rip);
     if frame::push(thread.user(), context, &handler).is_err() {
         die(thread, context, &Info::from_kernel(SIGSEGV));
     }

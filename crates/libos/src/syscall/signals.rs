@@ -112,6 +112,7 @@ pub(crate) fn sys_rt_sigreturn(call: &mut Call<'_>) -> Result<u64> {
             if let Some(stack) = restored.stack {
                 signals.stack = stack;
             }
+            call.context.rip = call.process().space.lock().resumable_rip(call.context.rip);
         }
         // A frame that cannot be read is a segmentation fault, as on Linux.
         Err(_) => send::force(call.thread, Info::from_kernel(crate::linux::signal::SIGSEGV)),

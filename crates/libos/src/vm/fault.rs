@@ -48,6 +48,7 @@ impl AddressSpace {
                     return Err(Bad::NoContent);
                 }
             }
+            self.rewrite(&gap, &area);
             self.commit.protect(gap, area.prot).map_err(|_| Bad::NoMemory)?;
         }
         Ok(())

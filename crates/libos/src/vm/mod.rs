@@ -13,6 +13,7 @@ pub(crate) mod commit;
 pub(crate) mod fault;
 pub(crate) mod map;
 pub(crate) mod ranges;
+mod rewriting;
 pub(crate) mod space;
 
 /// Bytes of a page.

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     errno::{Errno, Result},
+    rewrite::Rewriter,
     rt,
 };
 
@@ -22,13 +23,22 @@ pub(crate) struct AddressSpace {
     pub(super) commit: Commit,
     /// Where the program may map at all.
     pub(super) bounds: Range<u64>,
+    /// System calls that enter without a trap.
+    pub(super) rewriter: Rewriter,
     pub(super) brk_start: u64,
     pub(super) brk_end: u64,
 }
 
 impl AddressSpace {
-    pub(crate) const fn new(bounds: Range<u64>, edmm: bool) -> Self {
-        Self { areas: RangeMap::new(), commit: Commit::new(edmm), bounds, brk_start: 0, brk_end: 0 }
+    pub(crate) fn new(bounds: Range<u64>, edmm: bool) -> Self {
+        Self {
+            areas: RangeMap::new(),
+            commit: Commit::new(edmm),
+            bounds,
+            rewriter: Rewriter::default(),
+            brk_start: 0,
+            brk_end: 0,
+        }
     }
 
     pub(crate) fn bounds(&self) -> Range<u64> {
@@ -65,8 +75,13 @@ impl AddressSpace {
 
     /// A free range of `length` bytes, the highest that fits; `align` is a power of two.
     pub(crate) fn find_free(&self, length: u64, align: u64) -> Result<u64> {
-        let mut end = self.bounds.end;
-        for (run, _) in self.areas.iter().rev() {
+        self.find_free_below(self.bounds.end, length, align)
+    }
+
+    /// As [`Self::find_free`], below `limit`.
+    pub(super) fn find_free_below(&self, limit: u64, length: u64, align: u64) -> Result<u64> {
+        let mut end = limit;
+        for (run, _) in self.areas.iter().rev().skip_while(|(run, _)| run.start >= limit) {
             if let Some(at) = fit(run.end, end, length, align) {
                 return Ok(at);
             }
@@ -91,6 +106,7 @@ impl AddressSpace {
 
     /// Unmaps `range`.
     pub(crate) fn unmap(&mut self, range: Range<u64>) -> Result<()> {
+        self.rewriter.forget(range.clone());
         self.areas.remove(range.clone());
         self.commit.remove(range)
     }

@@ -13,7 +13,7 @@ use crate::probe::*;
 /// A short form, or the asynchronous exits that `CASEMATE_STORM` wants (with `--release`).
 fn wanted() -> (u64, i64) {
     match std::env::var("CASEMATE_STORM") {
-        Ok(n) => (n.parse().expect("CASEMATE_STORM is a count"), 10_000),
+        Ok(n) => (n.parse().expect("CASEMATE_STORM is a count"), 25_000),
         Err(_) => (20_000, 100_000),
     }
 }
