@@ -7,7 +7,8 @@
 use crate::backend;
 
 /// Offset in the thread control block of the address that trampolines jump to.
-pub(crate) const ENTRY: u32 = enclave_abi::tcb::RUNTIME as u32 + 0x100;
+pub(crate) const ENTRY: u32 = 0x140;
+const _: () = assert!(ENTRY as usize == enclave_abi::tcb::RUNTIME + 0x100);
 
 /// Bytes of [`call`].
 pub const CALL_LEN: usize = 18;

@@ -235,8 +235,7 @@ pub fn exit_process(status: u64) -> ! {
     // The host does not return from this; if it does, ask again rather than run on.
     loop {
         let (fast, trapped) = crate::fast::counts();
-        let _ =
-            Request::new(Ocall::ExitProcess).value(status).value(fast).value(trapped).send();
+        let _ = Request::new(Ocall::ExitProcess).value(status).value(fast).value(trapped).send();
     }
 }
 

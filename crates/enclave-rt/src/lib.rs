@@ -38,6 +38,7 @@ pub mod fast;
 mod from_host;
 pub mod host;
 pub mod kernel;
+mod per_thread;
 pub mod report;
 pub mod sync;
 pub mod thread;
@@ -45,3 +46,4 @@ pub mod user;
 pub mod xstate;
 
 pub use from_host::FromHost;
+pub use per_thread::PerThread;

@@ -37,7 +37,7 @@ use crate::{
         self,
         deliver::{self, Returning},
         info::Info,
-        send,
+        send, watched,
     },
     sync::{Lock, Mutex},
     syscall::{self, End},
@@ -82,20 +82,24 @@ impl Kernel for LibOs {
     }
 
     fn syscall(&self, context: &mut Context) {
-        let Some(thread) = process::current() else { return };
+        let Some(own) = process::borrow() else { return };
+        let thread = &own.1;
         let number = context.rax;
-        let (end, result) = syscall::dispatch(&thread, context, number);
+        let (end, result) = syscall::dispatch(thread, context, number);
         match end {
             End::Result => context.rax = result.unwrap_or_else(Errno::to_rax),
             End::RegistersSet => {}
             End::Thread => {
-                drop(thread);
+                drop(own);
                 enclave_rt::thread::exit();
             }
         }
         let restart =
             result.err().filter(|&e| e == Errno::RESTART || e == Errno::RESTART_NO_HANDLER);
-        deliver::deliver(&thread, context, Some(Returning { number, restart }), (0, 0, 0));
+        if restart.is_some() || !watched::is_quiet(thread) {
+            deliver::deliver(thread, context, Some(Returning { number, restart }), (0, 0, 0));
+        }
+        process::release(own);
     }
 
     fn exception(&self, context: &mut Context, exception: Exception) {

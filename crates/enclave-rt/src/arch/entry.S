@@ -364,7 +364,7 @@ casemate_rt_stage1_fatal:
 .endm
 
 # A rewritten system call, from its trampoline. RCX: where it returns to, RAX: its number; R11 is free, all else is
-# the application's. Flags: only DF and AC would disturb the runtime.
+# the application's. DF, AC and ID are cleared.
 .globl casemate_rt_fast
 .type casemate_rt_fast,@function
 casemate_rt_fast:
@@ -392,7 +392,7 @@ casemate_rt_fast:
     mov [r11 + 344], rax
     rdfsbase rcx
     mov [r11 + 400], rcx
-    test eax, 0x40400
+    test eax, 0x240400
     je 1f
     push 2
     popfq
@@ -442,7 +442,20 @@ casemate_rt_return:
     mov gs:[{USER_RIP}], rax
     mov rax, [rsp + 312]
     mov gs:[{USER_RSP}], rax
-    mov rax, [rsp + 256]
+    # POPFQ is slow: without DF, AC and ID, LAHF's flags and OF are all there is.
+    mov rax, [rsp + 392]
+    test eax, 0x240400
+    jne 2f
+    mov ecx, eax
+    shr ecx, 11
+    and ecx, 1
+    mov ah, al
+    add cl, 0x7f
+    sahf
+    jmp 3f
+2:  push rax
+    popfq
+3:  mov rax, [rsp + 256]
     mov rbx, [rsp + 264]
     mov rcx, [rsp + 272]
     mov rdx, [rsp + 280]
@@ -457,8 +470,6 @@ casemate_rt_return:
     mov r13, [rsp + 360]
     mov r14, [rsp + 368]
     mov r15, [rsp + 376]
-    lea rsp, [rsp + 392]
-    popfq
     mov rsp, gs:[{USER_RSP}]
     jmp gs:[{USER_RIP}]
 casemate_rt_return_end:

@@ -12,11 +12,12 @@ use alloc::{collections::BTreeMap, string::String, sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use enclave_abi::layout::THREADS_MAX;
+use enclave_rt::PerThread;
 
 use self::{credentials::Credentials, fd::FdTable, limits::Limits, thread::Thread};
 use crate::{
     fs::location::Location,
-    signal::{action::Actions, queue::Queue},
+    signal::{action::Actions, queue::Queue, watched::Watched},
     sync::{Lock, Mutex},
     timer::Timers,
     user::UserMem,
@@ -36,6 +37,32 @@ const SLOT_COUNT: usize = THREADS_MAX as usize;
 static SLOTS: [Mutex<Option<Arc<Thread>>>; SLOT_COUNT] = [const { Mutex::new(None) }; SLOT_COUNT];
 static NEXT_TID: AtomicU32 = AtomicU32::new(FIRST_PID + 1);
 
+/// How often each slot has changed.
+static CHANGES: [AtomicU32; SLOT_COUNT] = [const { AtomicU32::new(0) }; SLOT_COUNT];
+/// What each block's thread found in its slot, and after how many changes.
+static OWN: PerThread<(u32, Arc<Thread>)> = PerThread::new();
+
+/// The calling thread for the time of a system call, without a lock. Give it back by [`release`].
+pub(crate) fn borrow() -> Option<(u32, Arc<Thread>)> {
+    let index = usize::try_from(enclave_rt::thread::index()).ok()?;
+    let changes = CHANGES.get(index)?.load(Ordering::Acquire);
+    match OWN.take() {
+        Some(own) if own.0 == changes => Some(own),
+        _ => current().map(|thread| (changes, thread)),
+    }
+}
+
+/// Ends [`borrow`].
+pub(crate) fn release(own: (u32, Arc<Thread>)) {
+    OWN.put(own);
+}
+
+fn changed(index: usize) {
+    if let Some(changes) = CHANGES.get(index) {
+        changes.fetch_add(1, Ordering::Release);
+    }
+}
+
 /// The thread that calls, if it is an application's.
 pub(crate) fn current() -> Option<Arc<Thread>> {
     in_slot(enclave_rt::thread::index())
@@ -50,6 +77,7 @@ pub(crate) fn in_slot(index: u64) -> Option<Arc<Thread>> {
 pub(crate) fn set_slot(index: u64, thread: Option<Arc<Thread>>) {
     if let Some(slot) = usize::try_from(index).ok().and_then(|i| SLOTS.get(i)) {
         let old = core::mem::replace(&mut *slot.lock(), thread);
+        changed(usize::try_from(index).unwrap_or(SLOT_COUNT));
         drop(old);
     }
 }
@@ -61,6 +89,7 @@ pub(crate) fn claim_slot(limit: u64, make: impl FnOnce(u64) -> Arc<Thread>) -> O
         if slot.is_none() {
             let thread = make(index as u64);
             *slot = Some(Arc::clone(&thread));
+            changed(index);
             return Some(thread);
         }
     }
@@ -100,7 +129,7 @@ pub(crate) struct Process {
     pub(crate) fs: Mutex<FsContext>,
     pub(crate) actions: Mutex<Actions>,
     /// Signals for any of its threads.
-    pub(crate) pending: Mutex<Queue>,
+    pub(crate) pending: Watched<Queue>,
     pub(crate) credentials: Mutex<Credentials>,
     pub(crate) limits: Mutex<Limits>,
     pub(crate) threads: Mutex<BTreeMap<u32, Arc<Thread>>>,
@@ -127,7 +156,7 @@ impl Process {
             files: Mutex::new(files),
             fs: Mutex::new(fs),
             actions: Mutex::new(Actions::default()),
-            pending: Mutex::new(Queue::default()),
+            pending: Watched::default(),
             credentials: Mutex::new(Credentials::default()),
             limits: Mutex::new(Limits::default()),
             threads: Mutex::default(),

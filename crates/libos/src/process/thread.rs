@@ -7,7 +7,7 @@ use enclave_rt::context::Context;
 
 use super::Process;
 use crate::{
-    signal::{mask::Mask, queue::Queue, stack::AltStack},
+    signal::{mask::Mask, queue::Queue, stack::AltStack, watched::Watched},
     sync::Mutex,
     user::UserMem,
     wait::{Sleeper, Waiter},
@@ -29,7 +29,7 @@ pub(crate) struct Thread {
     /// Index of its block.
     pub(crate) index: u64,
     pub(crate) process: Arc<Process>,
-    pub(crate) signals: Mutex<ThreadSignals>,
+    pub(crate) signals: Watched<ThreadSignals>,
     /// `set_tid_address(2)`, 0 for none.
     pub(crate) clear_child_tid: AtomicU64,
     /// `set_robust_list(2)`, 0 for none.
@@ -46,7 +46,7 @@ impl Thread {
             tid,
             index,
             process: Arc::clone(process),
-            signals: Mutex::default(),
+            signals: Watched::default(),
             clear_child_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
             name: Mutex::new(None),

@@ -49,6 +49,11 @@ impl Functions {
         (at.end <= found.end).then(|| found.clone())
     }
 
+    #[cfg(test)]
+    pub(super) fn at(ranges: &[Range<u64>]) -> Self {
+        Self { code: Vec::new(), ranges: ranges.to_vec() }
+    }
+
     /// Reads them from a file. A file that is no ELF file, or names no function, has none.
     ///
     /// # Errors
@@ -105,13 +110,14 @@ fn segments(file: &OpenFile, header: &[u8]) -> Result<Option<Vec<Segment>>> {
         let kind = u32_at(entry, 0)?;
         let flags = u32_at(entry, 4)?;
         let wanted = matches!(kind, PT_LOAD | PT_GNU_EH_FRAME);
-        wanted.then_some(Segment {
-            offset: u64_at(entry, 8)?,
-            vaddr: u64_at(entry, 16)?,
-            size: u64_at(entry, 32)?,
-            executable: kind == PT_LOAD && flags & PF_X != 0,
-        })
-        .map(|segment| (kind, segment))
+        wanted
+            .then_some(Segment {
+                offset: u64_at(entry, 8)?,
+                vaddr: u64_at(entry, 16)?,
+                size: u64_at(entry, 32)?,
+                executable: kind == PT_LOAD && flags & PF_X != 0,
+            })
+            .map(|segment| (kind, segment))
     });
     let (mut loaded, mut frame_header) = (Vec::new(), None);
     for (kind, segment) in segments {

@@ -25,6 +25,7 @@ use alloc::{
 };
 use core::ops::Range;
 
+use decode::Flow;
 use plan::{JUMP, Plan, Site};
 
 use crate::fs::file::OpenFile;
@@ -34,6 +35,9 @@ pub(crate) const REACH: u64 = 1 << 30;
 /// Plans kept: a process has few files that it executes.
 const PLANS_MAX: usize = 64;
 
+/// Offsets of the moved instructions, at the site and in the trampoline; last of the `syscall`.
+type Boundaries = Vec<(u64, u64)>;
+
 /// A rewritten site.
 #[derive(Debug, Clone)]
 struct Rewritten {
@@ -42,8 +46,7 @@ struct Rewritten {
     trampoline: u64,
     /// Length of the trampoline.
     len: u64,
-    /// Offsets of the moved instructions, at the site and in the trampoline alike, and of the `syscall`.
-    boundaries: Vec<u64>,
+    boundaries: Boundaries,
 }
 
 /// The rewritten sites of an address space.
@@ -92,7 +95,12 @@ impl Rewriter {
         let sites = plan.within(offset..offset.saturating_add(range.end - range.start));
         let at = |site: &Site| site.start - offset + range.start;
         let found = sites.iter().map(|site| (at(site), site));
-        Sites(found.filter(|(at, site)| holds(*at, &site.bytes)).map(|(a, s)| (a, s.clone())).collect())
+        Sites(
+            found
+                .filter(|(at, site)| holds(*at, &site.bytes))
+                .map(|(a, s)| (a, s.clone()))
+                .collect(),
+        )
     }
 
     /// Remembers what has been written.
@@ -123,8 +131,8 @@ impl Rewriter {
             return rip;
         }
         // After the moved instructions: at the `syscall`, which is the last boundary.
-        let boundary = site.boundaries.iter().rev().find(|boundary| **boundary <= offset);
-        boundary.map_or(rip, |boundary| site.start + boundary)
+        let boundary = site.boundaries.iter().rev().find(|(_, there)| *there <= offset);
+        boundary.map_or(rip, |(here, _)| site.start + here)
     }
 
     /// The address to go on at for one that the application has: an instruction that was moved runs in its
@@ -133,7 +141,8 @@ impl Rewriter {
         let Some((_, site)) = self.by_site.range(..=rip).next_back() else { return rip };
         let offset = rip - site.start;
         let moved = site.boundaries.split_last().map_or(&[][..], |(_, moved)| moved);
-        if moved.contains(&offset) { site.trampoline + offset } else { rip }
+        let place = moved.iter().find(|(here, _)| *here == offset);
+        place.map_or(rip, |(_, there)| site.trampoline + there)
     }
 }
 
@@ -145,7 +154,8 @@ impl Sites {
     /// An upper bound of what the trampolines take.
     pub(crate) fn room(&self) -> usize {
         let tail = enclave_rt::fast::CALL_LEN;
-        self.0.iter().map(|(_, site)| site.bytes.len() + tail).sum()
+        // A moved conditional jump grows by four bytes at most.
+        self.0.iter().map(|(_, site)| site.bytes.len() + 4 * site.moved.len() + tail).sum()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -159,17 +169,13 @@ impl Sites {
             let to = trampoline + patch.trampolines.len() as u64;
             let end = at + site.bytes.len() as u64;
             let Some(jump) = jump(*at, to) else { continue };
-            let Some(mut code) = moved(site, *at, to) else { continue };
+            let Some((mut code, boundaries)) = moved(site, *at, to) else { continue };
             code.extend_from_slice(&enclave_rt::fast::call(end));
-            let boundaries = [0].into_iter().chain(site.moved.iter().scan(0, |sum, moved| {
-                *sum += moved.len as u64;
-                Some(*sum)
-            }));
             patch.rewritten.push(Rewritten {
                 start: *at,
                 trampoline: to,
                 len: code.len() as u64,
-                boundaries: boundaries.collect(),
+                boundaries,
             });
             patch.trampolines.extend_from_slice(&code);
             patch.jumps.push((*at, jump));
@@ -187,20 +193,31 @@ fn distance(from: u64, to: u64) -> Option<i32> {
     i32::try_from(to.wrapping_sub(from).cast_signed()).ok()
 }
 
-/// The moved instructions as they must read at `to`.
-fn moved(site: &Site, from: u64, to: u64) -> Option<Vec<u8>> {
-    let mut code = Vec::new();
+/// The moved instructions as they must read at `to`, and the offsets of each at both places.
+fn moved(site: &Site, from: u64, to: u64) -> Option<(Vec<u8>, Boundaries)> {
+    let (mut code, mut boundaries, mut at) = (Vec::new(), Boundaries::new(), 0);
     for instruction in &site.moved {
-        let at = code.len();
-        code.extend_from_slice(site.bytes.get(at..at + instruction.len)?);
+        let bytes = site.bytes.get(at..at + instruction.len)?;
+        boundaries.push((at as u64, code.len() as u64));
+        at += instruction.len;
+        let (old_end, start) = (from + at as u64, code.len());
+        if let (Some(condition), Flow::Relative(old)) = (instruction.condition, instruction.flow) {
+            let target = old_end.wrapping_add_signed(i64::from(old));
+            let new = distance(to + start as u64 + 6, target)?;
+            code.extend_from_slice(&[0x0f, 0x80 | condition]);
+            code.extend_from_slice(&new.to_le_bytes());
+            continue;
+        }
+        code.extend_from_slice(bytes);
+        let new_end = to + code.len() as u64;
         let Some(field) = instruction.rip_displacement else { continue };
-        let bytes: &mut [u8] = code.get_mut(at + field..at + field + 4)?;
-        let old = i32::from_le_bytes((&*bytes).try_into().ok()?);
-        let shift = from.wrapping_sub(to).cast_signed();
-        let new = i32::try_from(i64::from(old).checked_add(shift)?).ok()?;
-        bytes.copy_from_slice(&new.to_le_bytes());
+        let field = code.get_mut(start + field..start + field + 4)?;
+        let old = i32::from_le_bytes((&*field).try_into().ok()?);
+        let new = distance(new_end, old_end.wrapping_add_signed(i64::from(old)))?;
+        field.copy_from_slice(&new.to_le_bytes());
     }
-    Some(code)
+    boundaries.push((at as u64, code.len() as u64));
+    Some((code, boundaries))
 }
 
 #[cfg(test)]

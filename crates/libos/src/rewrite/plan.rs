@@ -35,13 +35,14 @@ impl Site {
         self.start + self.bytes.len() as u64
     }
 
-    /// Offsets that nothing may jump to: between the moved instructions.
+    /// Offsets that nothing may jump to: between the moved instructions, under the jump.
     fn inner(&self) -> impl Iterator<Item = u64> {
         let ends = self.moved.iter().scan(self.start, |at, moved| {
             *at += moved.len as u64;
             Some(*at)
         });
-        ends.take(self.moved.len().saturating_sub(1))
+        let jump_end = self.start + JUMP as u64;
+        ends.take_while(move |end| *end < jump_end)
     }
 }
 
@@ -80,16 +81,16 @@ impl Plan {
 }
 
 /// The sites in `code`, which lies at `base` in the file.
-fn sites_of(code: &[u8], base: u64, functions: &Functions) -> Vec<Site> {
+pub(super) fn sites_of(code: &[u8], base: u64, functions: &Functions) -> Vec<Site> {
     let mut sites: Vec<Site> = Vec::new();
     let places = code.windows(2).enumerate().filter(|(_, pair)| *pair == SYSCALL);
     for (place, _) in places {
         let at = base + place as u64;
         let Some(function) = functions.around(at..at + 2) else { continue };
         let offset = |at: u64| usize::try_from(at.checked_sub(base)?).ok();
-        let bytes = offset(function.start).zip(offset(function.end)).and_then(|(from, to)| {
-            Some((code.get(from..to)?, place.checked_sub(from)?))
-        });
+        let bytes = offset(function.start)
+            .zip(offset(function.end))
+            .and_then(|(from, to)| Some((code.get(from..to)?, place.checked_sub(from)?)));
         let Some((bytes, within)) = bytes else { continue };
         let site = site_of(bytes, within, function.start);
         sites.extend(site.filter(|site| sites.last().is_none_or(|last| last.end() <= site.start)));
@@ -129,8 +130,8 @@ fn site_of(function: &[u8], at: usize, base: u64) -> Option<Site> {
     let bytes = function.get(start..at + SYSCALL.len())?.to_vec();
     let site = Site { start: base + start as u64, bytes, moved };
     let room = at - start >= JUMP;
-    let alone = site.moved.len() == 1;
-    (room && (alone || nothing_lands_inside(function, base, &site))).then_some(site)
+    let covers_one = site.inner().next().is_none();
+    (room && (covers_one || nothing_lands_inside(function, base, &site))).then_some(site)
 }
 
 /// Whether the whole function decodes, has no jump to an unknown place, and none into the moved instructions.

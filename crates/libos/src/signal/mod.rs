@@ -13,4 +13,5 @@ pub(crate) mod mask;
 pub(crate) mod queue;
 pub(crate) mod send;
 pub(crate) mod stack;
+pub(crate) mod watched;
 pub(crate) mod xframe;

@@ -417,7 +417,11 @@ pub(crate) const ROWS: &[Row] = rows! {
 
 /// The row of a number.
 pub(crate) fn row(number: u64) -> Option<&'static Row> {
-    ROWS.binary_search_by_key(&number, |row| row.number).ok().and_then(|at| ROWS.get(at))
+    // Most rows are at their number.
+    let there = usize::try_from(number).ok().and_then(|at| ROWS.get(at));
+    there.filter(|row| row.number == number).or_else(|| {
+        ROWS.binary_search_by_key(&number, |row| row.number).ok().and_then(|at| ROWS.get(at))
+    })
 }
 
 /// The page `docs/reference/syscalls.md`.
