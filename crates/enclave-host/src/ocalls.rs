@@ -6,7 +6,7 @@
 
 mod buffer;
 mod crash;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod interrupt;
 mod pages;

@@ -1,5 +1,5 @@
-//! Entry points for fuzzing (`fuzz/`): what a program's own bytes can do to the loader. Built only
-//! there.
+//! Entry points for fuzzing (`fuzz/`): what a program's own bytes can do to the loader. Built
+//! there and for tests.
 #![allow(clippy::expect_used, reason = "a finding is a panic")]
 
 use crate::{
@@ -22,4 +22,25 @@ pub fn program(file: &[u8]) {
     }
     let (first, last) = image.span();
     assert!(first < last && last == end && image.align.is_power_of_two());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// Runs a target over its corpus, whole and cut.
+    fn replay(name: &str, target: fn(&[u8])) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+            for length in [bytes.len(), bytes.len() / 2, bytes.len().saturating_sub(1), 60, 1] {
+                target(&bytes[..length.min(bytes.len())]);
+            }
+        }
+    }
+
+    #[test]
+    fn no_file_of_the_corpus_makes_a_target_fail() {
+        replay("program", super::program);
+    }
 }

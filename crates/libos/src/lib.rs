@@ -19,7 +19,7 @@ extern crate alloc;
 mod cpuid;
 mod errno;
 mod fs;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
 mod host;

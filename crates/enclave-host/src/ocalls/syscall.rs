@@ -102,12 +102,12 @@ impl Checked {
         Ok(checked)
     }
 
-    #[cfg(fuzzing)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn args(&self) -> [u64; 6] {
         self.args
     }
 
-    #[cfg(fuzzing)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn out_len(&self) -> Option<u32> {
         self.out_len.as_ref().map(|(_, len)| **len)
     }

@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use sgx_types::{AttributeFlags, Attributes, Report, Secs, TargetInfo};
 
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use aesm::fuzz as fuzz_aesm;
 pub use aesm::{Aesm, SOCKET as AESM_SOCKET};
 pub use driver::{DEVICE, LinuxDriver, PROVISION_DEVICE, SgxDriver, SgxFile};

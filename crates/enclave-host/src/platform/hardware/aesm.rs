@@ -153,7 +153,7 @@ fn find_ecdsa(ids: &[u8]) -> Option<&[u8]> {
 }
 
 /// Reads bytes as the answer to every request.
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn fuzz(bytes: &[u8]) {
     for number in [INIT_QUOTE_EX, GET_QUOTE_SIZE_EX, GET_QUOTE_EX, GET_SUPPORTED_ATT_KEY_IDS] {
         let Ok(body) = read_answer(number, "request", bytes) else { continue };
