@@ -3,6 +3,7 @@
 
 mod dependencies;
 mod documents;
+mod fuzz;
 mod layers;
 mod manifests;
 mod report;
@@ -73,6 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     findings.extend(unsafety::check(&metadata, &files)?);
     findings.extend(dependencies::check(&metadata, &files)?);
     findings.extend(documents::check(&files));
+    findings.extend(fuzz::check()?);
     findings.extend(files.iter().flat_map(text::check));
     for finding in &findings {
         println!("{finding}");
