@@ -13,7 +13,7 @@ mod status;
 mod sweep;
 mod trail;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crypto::Secret;
@@ -29,8 +29,9 @@ use active::Active;
 use operator::Operator;
 pub use status::{Health, SealStatus};
 
-/// Makes an engine. Each mount has one of its own.
-pub type EngineMaker = Box<dyn Fn() -> Arc<dyn vault_sdk::Backend> + Send + Sync>;
+/// Makes an engine from the options of its mount; `None` if they are not its own. Each mount has one.
+pub type EngineMaker =
+    Box<dyn Fn(&BTreeMap<String, String>) -> Option<Arc<dyn vault_sdk::Backend>> + Send + Sync>;
 
 /// The engines that can be mounted, by class and name (`kv`, `approle`). The server fills it; `system`,
 /// `token` and `identity` are the core's own.
@@ -43,7 +44,10 @@ impl Engines {
         &mut self,
         class: MountClass,
         kind: &str,
-        make: impl Fn() -> Arc<dyn vault_sdk::Backend> + Send + Sync + 'static,
+        make: impl Fn(&BTreeMap<String, String>) -> Option<Arc<dyn vault_sdk::Backend>>
+        + Send
+        + Sync
+        + 'static,
     ) {
         self.0.insert((class_name(class), kind.to_owned()), Box::new(make));
     }
@@ -52,8 +56,9 @@ impl Engines {
         &self,
         class: MountClass,
         kind: &str,
+        options: &BTreeMap<String, String>,
     ) -> Option<Arc<dyn vault_sdk::Backend>> {
-        self.0.get(&(class_name(class), kind.to_owned())).map(|make| make())
+        self.0.get(&(class_name(class), kind.to_owned())).and_then(|make| make(options))
     }
 
     /// Names of the engines of a class.

@@ -43,6 +43,8 @@ pub struct Reply {
     pub body: Body,
     /// A secret's lease.
     pub lease: Option<IssuedLease>,
+    /// How long the data is good for, where there is no lease.
+    pub lease_duration: Seconds,
     /// A token.
     pub auth: Option<IssuedAuth>,
     /// A wrapping token in place of all else.

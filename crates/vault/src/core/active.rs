@@ -33,7 +33,7 @@ pub(crate) struct Active {
     mounts: RwLock<Arc<MountTable>>,
     /// Held while mounts change.
     pub(crate) mounting: Mutex<()>,
-    /// By the mount's uuid.
+    /// By [`engine_key`].
     engines: RwLock<HashMap<String, Arc<dyn vault_sdk::Backend>>>,
     acls: RwLock<AclCache>,
     clock: Arc<dyn HostClock>,
@@ -120,12 +120,13 @@ impl Active {
     /// Takes a mount table that is committed, and makes the engines that it adds.
     pub(crate) fn set_mounts(&self, table: MountTable, kinds: &Engines) {
         let mut engines = self.engines.write().unwrap_or_else(PoisonError::into_inner);
-        engines.retain(|uuid, _| table.iter().any(|entry| entry.uuid == *uuid));
+        engines.retain(|key, _| table.iter().any(|entry| engine_key(entry) == *key));
         for entry in table.iter() {
-            if !engines.contains_key(&entry.uuid)
-                && let Some(engine) = kinds.make(entry.class, &entry.kind)
+            let key = engine_key(entry);
+            if !engines.contains_key(&key)
+                && let Some(engine) = kinds.make(entry.class, &entry.kind, &entry.options)
             {
-                engines.insert(entry.uuid.clone(), engine);
+                engines.insert(key, engine);
             }
         }
         drop(engines);
@@ -134,7 +135,8 @@ impl Active {
 
     /// The engine of a mount; `None` for the core's own, and for kinds that are gone.
     pub(crate) fn engine(&self, entry: &MountEntry) -> Option<Arc<dyn vault_sdk::Backend>> {
-        self.engines.read().unwrap_or_else(PoisonError::into_inner).get(&entry.uuid).cloned()
+        let engines = self.engines.read().unwrap_or_else(PoisonError::into_inner);
+        engines.get(&engine_key(entry)).cloned()
     }
 
     /// Storage of a mount.
@@ -172,6 +174,12 @@ impl Active {
         }
         Ok(Acl::bind(&policies, None))
     }
+}
+
+/// What an engine belongs to: a mount, in the version that its options name. An upgrade makes another engine.
+fn engine_key(entry: &MountEntry) -> String {
+    let version = entry.options.get("version").map_or("", String::as_str);
+    format!("{} {version}", entry.uuid)
 }
 
 impl Ground for Active {

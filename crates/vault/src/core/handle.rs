@@ -239,6 +239,7 @@ impl Way<'_> {
             mount_kind: mount.kind.clone(),
             warnings: std::mem::take(&mut response.warnings),
             headers: std::mem::take(&mut response.headers),
+            lease_duration: response.lease_duration,
             ..Reply::default()
         };
         match outcome {

@@ -140,8 +140,8 @@ pub(crate) struct Server {
 
 pub(crate) fn setup(store: Arc<dyn storage::Backend>, clock: Arc<Clock>) -> Setup {
     let mut engines = Engines::default();
-    engines.add(MountClass::Secret, "kv", || Arc::new(Keeper));
-    engines.add(MountClass::Auth, "open", || Arc::new(Open));
+    engines.add(MountClass::Secret, "kv", |_| Some(Arc::new(Keeper)));
+    engines.add(MountClass::Auth, "open", |_| Some(Arc::new(Open)));
     Setup {
         store,
         freshness: Arc::new(NoFreshness),
