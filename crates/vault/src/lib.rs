@@ -15,6 +15,7 @@ pub mod barrier;
 mod core;
 mod error;
 pub mod hex;
+mod identity;
 mod lease;
 pub mod mount;
 mod mount_storage;

@@ -173,6 +173,11 @@ impl TokenEngine {
                 data.insert("last_renewal".into(), instant(record.renewed_ms).to_rfc3339().into());
                 data.insert("last_renewal_time".into(), (record.renewed_ms / 1000).into());
             }
+            if !profile.entity.is_empty() {
+                let (_, of_identity) = self.0.active.policies_of(held);
+                data.insert("identity_policies".into(), json!(of_identity));
+                data.insert("external_namespace_policies".into(), json!({}));
+            }
             if !profile.period.is_zero() {
                 data.insert("period".into(), profile.period.0.into());
             }

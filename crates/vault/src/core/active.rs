@@ -10,6 +10,7 @@ use vault_sdk::{Boxed, Data, MountClass, Outbound, System};
 use super::{Engines, Setup};
 use crate::audit::Audit;
 use crate::barrier::{Barrier, Transaction};
+use crate::identity::Identity;
 use crate::lease::{Ground, Held, Leases, ProfileId};
 use crate::mount::{MountEntry, MountTable};
 use crate::mount_storage::MountStorage;
@@ -28,6 +29,7 @@ pub(crate) struct Active {
     pub(crate) leases: Leases,
     pub(crate) policies: Policies,
     pub(crate) audit: Audit,
+    pub(crate) identity: Identity,
     pub(crate) time: TrustedTime,
     pub(crate) system_ttls: (Seconds, Seconds),
     mounts: RwLock<Arc<MountTable>>,
@@ -42,7 +44,8 @@ pub(crate) struct Active {
 
 #[derive(Default)]
 struct AclCache {
-    policies: u64,
+    /// Generations of policies and identity.
+    generations: (u64, u64),
     bound: HashMap<ProfileId, Arc<Acl>>,
 }
 
@@ -58,6 +61,7 @@ impl Active {
         Leases::initialise(&mut transaction);
         Policies::initialise(&mut transaction);
         Audit::initialise(&mut transaction);
+        Identity::initialise(&mut transaction);
         barrier.commit(transaction)?;
         Self::open(barrier, root_key, setup)
     }
@@ -75,6 +79,7 @@ impl Active {
             root_key: RwLock::new(root_key),
             leases: Leases::load(Arc::clone(&barrier))?,
             policies: Policies::new(Arc::clone(&barrier)),
+            identity: Identity::load(Arc::clone(&barrier))?,
             audit: Audit::load(Arc::clone(&barrier), setup.clock.wall_ms())?,
             time,
             system_ttls: (setup.settings.default_lease_ttl, setup.settings.max_lease_ttl),
@@ -144,35 +149,48 @@ impl Active {
         MountStorage::new(Arc::clone(&self.barrier), entry.storage_prefix())
     }
 
+    /// All policies of a token: its own and those of its entity.
+    pub(crate) fn policies_of(&self, token: &Held) -> (Vec<String>, Vec<String>) {
+        let profile = &token.profile;
+        if profile.entity.is_empty() {
+            return (profile.policies.clone(), Vec::new());
+        }
+        let of_identity = self.identity.state().policies(&profile.entity);
+        let names = profile.policies.iter().chain(&of_identity).map(String::as_str);
+        (crate::policies::normalise(names), of_identity)
+    }
+
     /// The policies of a token, bound.
     pub(crate) fn acl(&self, token: &Held) -> Result<Arc<Acl>, Error> {
-        let policies = self.policies.generation();
+        let generations = (self.policies.generation(), self.identity.generation());
         {
             let acls = self.acls.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(acl) = acls.bound.get(&token.record.profile)
-                && acls.policies == policies
+                && acls.generations == generations
             {
                 return Ok(Arc::clone(acl));
             }
         }
-        let acl = Arc::new(self.bind(&token.profile.policies)?);
+        let acl = Arc::new(self.bind(token)?);
         let mut acls = self.acls.write().unwrap_or_else(PoisonError::into_inner);
-        if acls.policies != policies || acls.bound.len() >= ACLS_MAX {
-            *acls = AclCache { policies, bound: HashMap::new() };
+        if acls.generations != generations || acls.bound.len() >= ACLS_MAX {
+            *acls = AclCache { generations, bound: HashMap::new() };
         }
         acls.bound.insert(token.record.profile, Arc::clone(&acl));
         Ok(acl)
     }
 
-    fn bind(&self, names: &[String]) -> Result<Acl, Error> {
+    fn bind(&self, token: &Held) -> Result<Acl, Error> {
+        let (names, _) = self.policies_of(token);
         if names.iter().any(|name| name == "root") {
             return Ok(Acl::root());
         }
         let mut policies = Vec::new();
-        for name in names {
+        for name in &names {
             policies.extend(self.policies.get(name)?);
         }
-        Ok(Acl::bind(&policies, None))
+        let subject = self.identity.state().subject(&token.profile.entity);
+        Ok(Acl::bind(&policies, subject.as_ref()))
     }
 }
 
@@ -187,8 +205,10 @@ impl Ground for Active {
         self.mounts().by_accessor(accessor).map(|entry| entry.generation)
     }
 
-    fn entity_generation(&self, _id: &str) -> Result<Option<u64>, Error> {
-        Ok(None)
+    fn entity_generation(&self, id: &str) -> Result<Option<u64>, Error> {
+        let state = self.identity.state();
+        let entity = state.entities.get(id).filter(|entity| !entity.disabled);
+        Ok(entity.map(|entity| entity.generation))
     }
 }
 
@@ -208,8 +228,16 @@ impl System for Active {
         Box::pin(std::future::ready(Ok(random::base62(20))))
     }
 
-    fn entity<'a>(&'a self, _id: &'a str) -> Boxed<'a, Result<Option<Data>, vault_sdk::Error>> {
-        Box::pin(std::future::ready(Ok(None)))
+    fn entity<'a>(&'a self, id: &'a str) -> Boxed<'a, Result<Option<Data>, vault_sdk::Error>> {
+        let state = self.identity.state();
+        let entity = state.entities.get(id).map(|entity| {
+            let mut data = Data::new();
+            data.insert("id".into(), entity.id.clone().into());
+            data.insert("name".into(), entity.name.clone().into());
+            data.insert("metadata".into(), serde_json::json!(entity.metadata));
+            data
+        });
+        Box::pin(std::future::ready(Ok(entity)))
     }
 
     fn outbound(&self) -> &dyn Outbound {

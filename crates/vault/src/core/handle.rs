@@ -13,6 +13,7 @@ use super::active::Active;
 use super::native::{Native, Outcome};
 use super::trail::Trail;
 use super::{Core, Inner};
+use crate::identity::IdentityEngine;
 use crate::lease::{Held, Kind};
 use crate::mount::MountEntry;
 use crate::policy::{Acl, Query};
@@ -89,6 +90,7 @@ enum Engine {
     Mounted(Arc<dyn vault_sdk::Backend>),
     System(Box<system::System>),
     Token(Box<token::TokenEngine>),
+    Identity(Box<IdentityEngine>),
 }
 
 impl Engine {
@@ -97,6 +99,7 @@ impl Engine {
             Engine::Mounted(engine) => &**engine,
             Engine::System(engine) => &**engine,
             Engine::Token(engine) => &**engine,
+            Engine::Identity(engine) => &**engine,
         }
     }
 }
@@ -134,6 +137,7 @@ impl Way<'_> {
             (Some(engine), _) => Engine::Mounted(engine),
             (None, "system") => Engine::System(Box::new(system::System(native.clone()))),
             (None, "token") => Engine::Token(Box::new(token::TokenEngine(native.clone()))),
+            (None, "identity") => Engine::Identity(Box::new(IdentityEngine(native.clone()))),
             (None, kind) => {
                 let text = format!("the engine {kind:?} of this mount is not available");
                 return Err(SdkError::Status { status: 404, text }.into());
@@ -182,6 +186,7 @@ impl Way<'_> {
             (Some(engine), _) => engine.paths().find(rest),
             (None, "system") => system::System::table().find(rest),
             (None, "token") => token::TokenEngine::table().find(rest),
+            (None, "identity") => IdentityEngine::table().find(rest),
             _ => None,
         };
         info.is_some_and(|info| info.unauthenticated)
@@ -321,7 +326,7 @@ impl Active {
             accessor: self.leases.keys.accessor(token.key),
             display_name: token.profile.display_name.clone(),
             entity_id: token.profile.entity.clone(),
-            policies: token.profile.policies.clone(),
+            policies: self.policies_of(token).0,
             metadata: token.profile.metadata.clone(),
             is_root: token.profile.is_root(),
             mount_path: mounts

@@ -112,12 +112,13 @@ impl Active {
     pub(crate) fn describe(&self, held: &Held, text: Zeroizing<String>, now_ms: u64) -> IssuedAuth {
         let profile = &held.profile;
         let left = held.record.expires_ms.saturating_sub(now_ms).div_ceil(1000);
+        let (policies, identity_policies) = self.policies_of(held);
         IssuedAuth {
             client_token: text,
             accessor: self.leases.keys.accessor(held.key),
-            policies: profile.policies.clone(),
+            policies,
             token_policies: profile.policies.clone(),
-            identity_policies: Vec::new(),
+            identity_policies,
             metadata: profile.metadata.clone(),
             lease_duration: Seconds(left),
             renewable: profile.renewable,
@@ -173,10 +174,18 @@ impl Active {
         let source = mount.path.trim_start_matches("auth/").replace('/', "-");
         let display_name =
             format!("{source}{}", auth.display_name).trim_end_matches('-').to_owned();
+        let entity = match &auth.alias {
+            Some(alias) => {
+                let now = super::renew::instant(self.release_time()?).to_rfc3339();
+                self.identity.log_in(&mount.accessor, alias, &auth.group_aliases, &now)?.0
+            }
+            None => String::new(),
+        };
         let profile = Profile {
             path: path.to_owned(),
             mount: mount.accessor.clone(),
             role: auth.role,
+            entity,
             policies,
             metadata: auth.metadata,
             display_name,

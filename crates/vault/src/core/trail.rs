@@ -59,13 +59,14 @@ impl Trail {
         let (record, profile) = (&token.record, &token.profile);
         let accessor = active.leases.keys.accessor(token.key);
         self.request.client_token_accessor.clone_from(&accessor);
+        let (policies, identity_policies) = active.policies_of(token);
         self.auth = Some(AuditAuth {
             client_token: self.request.client_token.clone(),
             accessor,
             display_name: profile.display_name.clone(),
-            policies: profile.policies.clone(),
+            policies,
             token_policies: profile.policies.clone(),
-            identity_policies: Vec::new(),
+            identity_policies,
             metadata: profile.metadata.clone(),
             entity_id: profile.entity.clone(),
             token_type: "service".to_owned(),

@@ -112,6 +112,7 @@ impl Engine for Open {
                 .field(Field::string("role", ""))
                 .field(Field::string("name", ""))
                 .field(Field::seconds("ttl", ""))
+                .field(Field::list("groups", ""))
                 .on(Operation::Update, |_: &Open, call| {
                     let role = call.text("role").to_owned();
                     let auth = Auth {
@@ -119,6 +120,11 @@ impl Engine for Open {
                         ttl: call.seconds("ttl"),
                         renewable: true,
                         display_name: call.text("name").to_owned(),
+                        alias: (!call.text("name").is_empty()).then(|| vault_sdk::Alias {
+                            name: call.text("name").to_owned(),
+                            ..vault_sdk::Alias::default()
+                        }),
+                        group_aliases: call.list("groups"),
                         role,
                         ..Auth::default()
                     };
@@ -227,6 +233,12 @@ impl Server {
         let data = json!({ "role": role, "ttl": ttl });
         let reply = self.call(Operation::Update, "auth/open/login", "", data).unwrap();
         reply.auth.unwrap().client_token.to_string()
+    }
+
+    /// As somebody with a name, and so with an entity.
+    pub(crate) fn login_as(&self, name: &str, groups: &[&str]) -> vault::IssuedAuth {
+        let data = json!({ "role": "nothing", "name": name, "groups": groups, "ttl": 3600 });
+        self.call(Operation::Update, "auth/open/login", "", data).unwrap().auth.unwrap()
     }
 
     /// Mounts both engines, and lets `reader` read below `secret/`.
