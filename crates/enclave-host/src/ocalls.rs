@@ -19,7 +19,7 @@ mod thread;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use enclave_abi::boot::Boot;
 use enclave_abi::layout::Layout;
@@ -73,6 +73,8 @@ pub struct Session {
     alarm: AtomicU64,
     /// The thread in [`Self::run`].
     main_tid: AtomicI32,
+    /// Told when one has none any more.
+    freed: Condvar,
     ended: Mutex<Option<Ended>>,
     ocalls: AtomicU64,
     counts: Mutex<Counts>,
@@ -108,6 +110,7 @@ impl Session {
             nobody: Told::default(),
             alarm: AtomicU64::new(u64::MAX),
             main_tid: AtomicI32::new(0),
+            freed: Condvar::new(),
             ended: Mutex::new(None),
             ocalls: AtomicU64::new(0),
             counts: Mutex::default(),

@@ -247,6 +247,22 @@ pub(crate) mod backend {
         walk(&mut lock(&machine.pages), address, len, true, |page, _| page.fill(0))
     }
 
+    pub(crate) fn user_copy(from: u64, to: u64, len: u64) -> Result<(), Fault> {
+        let mut bytes = vec![0; usize::try_from(len).expect("lengths fit usize")];
+        user_read(from, &mut bytes)?;
+        user_write(to, &bytes)
+    }
+
+    pub(crate) fn user_exchange(one: u64, other: u64, len: u64) -> Result<(), Fault> {
+        let len = usize::try_from(len).expect("lengths fit usize");
+        let (mut first, mut second) = (vec![0; len], vec![0; len]);
+        user_read(one, &mut first)?;
+        user_read(other, &mut second)?;
+        user_write(one, &second).expect("the pages of an exchange are writable");
+        user_write(other, &first).expect("the pages of an exchange are writable");
+        Ok(())
+    }
+
     pub(crate) fn user_load_u32(address: u64) -> Result<u32, Fault> {
         if !address.is_multiple_of(4) {
             return Err(Fault { address, write: false });

@@ -40,6 +40,26 @@ pub fn zero(address: u64, len: u64) -> Result<(), Fault> {
     backend::user_zero(address, len)
 }
 
+/// Copies `len` bytes of application memory at `from` to `to`. The ranges do not overlap.
+///
+/// # Errors
+/// [`Fault`] at the first inaccessible byte, given as a write; a part may have been copied.
+pub fn copy(from: u64, to: u64, len: u64) -> Result<(), Fault> {
+    backend::user_copy(from, to, len)
+}
+
+/// Exchanges the contents of two ranges of application memory that do not overlap.
+///
+/// # Preconditions
+/// All pages of both are committed and writable: an access that faults ends the enclave, for contents half
+/// exchanged are no process's. Addresses and length are multiples of 64.
+///
+/// # Errors
+/// [`Fault`] when a range leaves application memory; nothing is exchanged then.
+pub fn exchange(one: u64, other: u64, len: u64) -> Result<(), Fault> {
+    backend::user_exchange(one, other, len)
+}
+
 /// Reads the aligned 32-bit word at `address` in one access.
 ///
 /// # Errors

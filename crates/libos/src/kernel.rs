@@ -31,7 +31,7 @@ use crate::{
     loader::exec::{self, Command},
     log::{self, Level},
     process::{
-        self, FIRST_PID, FsContext, Process, Program, fd::FdTable, limits::Limits, thread::Thread,
+        self, FIRST_PID, FsContext, Process, end, fd::FdTable, limits::Limits, thread::Thread,
     },
     signal::{
         self,
@@ -39,11 +39,10 @@ use crate::{
         info::Info,
         send, watched,
     },
-    sync::{Lock, Mutex},
+    sync::Mutex,
     syscall::{self, End},
-    system, time,
-    user::UserMem,
-    vm::{area::Prot, fault::Bad, space::AddressSpace},
+    system,
+    vm::{area::Prot, fault::Bad, memory::Memory, seat::Space},
 };
 
 /// Exit status when the program could not be started, as shells have it.
@@ -74,11 +73,16 @@ impl Kernel for LibOs {
     }
 
     fn start_thread(&self, index: u64) -> Context {
-        let started = process::in_slot(index).and_then(|thread| thread.start.lock().take());
-        match started {
-            Some(context) => context,
-            None => enclave_rt::thread::exit(),
+        let Some(thread) = process::in_slot(index) else { enclave_rt::thread::exit() };
+        let Some(start) = thread.start.lock().take() else { enclave_rt::thread::exit() };
+        thread.space.enter();
+        if start.set_tid != 0 {
+            // As on Linux a wrong address goes unnoticed.
+            let _ = thread.user().write_u32(start.set_tid, thread.tid);
         }
+        let mut context = start.context;
+        go_on(thread, &mut context, None, (0, 0, 0));
+        context
     }
 
     fn syscall(&self, context: &mut Context) {
@@ -89,15 +93,19 @@ impl Kernel for LibOs {
         match end {
             End::Result => context.rax = result.unwrap_or_else(Errno::to_rax),
             End::RegistersSet => {}
-            End::Thread => {
+            End::Program => {
                 drop(own);
-                enclave_rt::thread::exit();
+                let Some(thread) = process::current() else { return };
+                return go_on(thread, context, None, (0, 0, 0));
             }
+            End::Thread => end::finish_thread(own.1),
         }
         let restart =
             result.err().filter(|&e| e == Errno::RESTART || e == Errno::RESTART_NO_HANDLER);
         if restart.is_some() || !watched::is_quiet(thread) {
-            deliver::deliver(thread, context, Some(Returning { number, restart }), (0, 0, 0));
+            let thread = Arc::clone(thread);
+            process::release(own);
+            return go_on(thread, context, Some(Returning { number, restart }), (0, 0, 0));
         }
         process::release(own);
     }
@@ -114,20 +122,34 @@ impl Kernel for LibOs {
         send::force(&thread, info);
         let words =
             (u64::from(exception.vector), u64::from(exception.error_code), exception.address);
-        deliver::deliver(&thread, context, None, words);
+        go_on(thread, context, None, words);
     }
 
     fn event(&self, context: &mut Context, events: Events) {
         signal::host::told(events);
         let Some(thread) = process::current() else { return };
-        deliver::deliver(&thread, context, None, (0, 0, 0));
+        go_on(thread, context, None, (0, 0, 0));
+    }
+}
+
+/// The way back to the application: others have their turn if it has come, signals are delivered, and a thread
+/// that is to end does.
+fn go_on(
+    thread: Arc<Thread>,
+    context: &mut Context,
+    returning: Option<Returning>,
+    fault: deliver::FaultWords,
+) {
+    thread.space.pause();
+    if deliver::deliver(&thread, context, returning, fault) == deliver::Next::End {
+        end::finish_thread(thread);
     }
 }
 
 /// Whether a CPUID instruction lies at `rip`.
 fn is_cpuid(thread: &Thread, rip: u64) -> bool {
     let mut bytes = [0; 2];
-    UserMem::new(&thread.process.space).read(rip, &mut bytes).is_ok() && bytes == [0x0f, 0xa2]
+    thread.user().read(rip, &mut bytes).is_ok() && bytes == [0x0f, 0xa2]
 }
 
 fn wanted(exception: &Exception) -> Prot {
@@ -142,7 +164,7 @@ fn wanted(exception: &Exception) -> Prot {
 
 /// Commits the page of a fault; whether the access can be tried again.
 fn resolve_fault(thread: &Thread, exception: &Exception) -> bool {
-    thread.process.space.lock().fault(exception.address, wanted(exception)).is_ok()
+    thread.space.lock().fault(exception.address, wanted(exception)).is_ok()
 }
 
 /// The signal an exception becomes, from `arch/x86/kernel/traps.c` and `mm/fault.c`.
@@ -151,7 +173,7 @@ fn signal_of(thread: &Thread, context: &Context, exception: &Exception) -> Info 
     match exception.vector {
         vector::PF => {
             let address = exception.address;
-            let bad = thread.process.space.lock().fault(address, wanted(exception)).err();
+            let bad = thread.space.lock().fault(address, wanted(exception)).err();
             let (signo, code) = match bad {
                 Some(Bad::Unmapped) | None => (SIGSEGV, SEGV_MAPERR),
                 Some(Bad::Forbidden) => (SIGSEGV, SEGV_ACCERR),
@@ -191,27 +213,24 @@ fn start(boot: &Boot, layout: &Layout, manifest: &[u8]) -> Result<Context> {
         root.clone()
     });
     let (low, high) = layout.app();
-    let space = Lock::new(AddressSpace::new(low..high, layout.edmm));
     let command = Command {
         path: manifest.program.entrypoint.clone(),
         args: resolved.args,
         env: resolved.env.clone(),
     };
-    let loaded = exec::load(&root, &cwd, &space, command).inspect_err(|errno| {
+    let cannot = |errno: &Errno| {
         let path =
             alloc::string::String::from_utf8_lossy(&manifest.program.entrypoint).into_owned();
         log::line(Level::Error, &format!("{path} cannot be loaded: {errno}"));
-    })?;
-    let program = Program {
-        exe: loaded.exe,
-        args: loaded.args,
-        env: resolved.env,
-        started_ns: time::monotonic_ns(),
     };
+    let prepared = exec::prepare(&root, &cwd, command).inspect_err(cannot)?;
+    let space = prepared.space(&Memory::new(low..high, layout.edmm));
+    space.enter();
+    let loaded = prepared.load(&space, (0, 0)).inspect_err(cannot)?;
     let fs = FsContext { root, cwd, umask: 0o022 };
-    let process = Process::first(space, standard_files()?, fs, program);
+    let process = Process::first(Arc::clone(&space), standard_files()?, fs, loaded.program);
     signal::host::ignore(&process, boot.ignored);
-    adopt(&process, enclave_rt::thread::index());
+    adopt(&process, &space, enclave_rt::thread::index());
     Ok(Context::at_start(loaded.entry, loaded.rsp))
 }
 
@@ -240,8 +259,8 @@ fn standard_files() -> Result<FdTable> {
 }
 
 /// Makes the calling thread the process's first.
-fn adopt(process: &Arc<Process>, index: u64) {
-    let thread = Thread::new(process, FIRST_PID, index);
+fn adopt(process: &Arc<Process>, space: &Arc<Space>, index: u64) {
+    let thread = Thread::new(process, space, FIRST_PID, index);
     process.threads.lock().insert(FIRST_PID, Arc::clone(&thread));
     process::set_slot(index, Some(thread));
     system::register(process);

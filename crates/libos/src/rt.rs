@@ -60,16 +60,12 @@ pub(crate) fn holds_user(at: u64, bytes: &[u8]) -> bool {
 
 /// Copies between committed pages of the application; the target is writable.
 pub(crate) fn copy_within_user(from: u64, to: u64, len: u64) -> Result<()> {
-    let mut buffer = alloc::vec![0; crate::user::CHUNK];
-    let mut done = 0;
-    while done < len {
-        let n = usize::try_from(len - done).unwrap_or(usize::MAX).min(buffer.len());
-        let chunk = &mut buffer[..n];
-        user::read(from + done, chunk).map_err(|_| Errno::EFAULT)?;
-        user::write(to + done, chunk).map_err(|_| Errno::EFAULT)?;
-        done += n as u64;
-    }
-    Ok(())
+    user::copy(from, to, len).map_err(|_| Errno::EFAULT)
+}
+
+/// Exchanges committed, writable pages with those at `other`.
+pub(crate) fn exchange(range: Range<u64>, other: u64) -> Result<()> {
+    user::exchange(range.start, other, range.end - range.start).map_err(|_| Errno::EFAULT)
 }
 
 /// The errno of a failed host request. A lying host is EIO, and named in the log.

@@ -45,6 +45,18 @@ pub(crate) fn register(process: &Arc<Process>) {
     PROCESSES.lock().insert(process.pid, Arc::clone(process));
 }
 
+/// Takes a process out: it has ended and everybody knows.
+pub(crate) fn forget(pid: u32) {
+    let gone = PROCESSES.lock().remove(&pid);
+    drop(gone);
+}
+
+/// The processes of a group.
+pub(crate) fn group(pgid: u32) -> Vec<Arc<Process>> {
+    let all = processes().into_iter();
+    all.filter(|p| p.pgid.load(Ordering::SeqCst) == pgid && p.family.ended().is_none()).collect()
+}
+
 /// The process with this ID.
 pub(crate) fn process(pid: u32) -> Option<Arc<Process>> {
     PROCESSES.lock().get(&pid).cloned()

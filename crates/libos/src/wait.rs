@@ -153,9 +153,16 @@ pub(crate) enum Stop {
 pub(crate) trait Sleeper {
     fn waiter(&self) -> &Arc<Waiter>;
     fn has_signal(&self) -> bool;
+
+    /// Before it sleeps: it will not touch the program's memory until [`Self::step_in`].
+    fn step_out(&self) {}
+
+    /// After it has slept.
+    fn step_in(&self) {}
 }
 
-/// Waits until `ready` yields a value. `deadline_ns` is on the monotonic clock.
+/// Waits until `ready` yields a value. `deadline_ns` is on the monotonic clock. `ready` does not touch the
+/// program's memory: another process may have its addresses meanwhile.
 pub(crate) fn wait_for<T>(
     sleeper: &dyn Sleeper,
     queues: &[&WaitQueue],
@@ -166,6 +173,7 @@ pub(crate) fn wait_for<T>(
     for queue in queues {
         queue.add(waiter);
     }
+    let mut out = false;
     let outcome = loop {
         if let Some(value) = ready() {
             break Ok(value);
@@ -174,10 +182,16 @@ pub(crate) fn wait_for<T>(
             break Err(Stop::Interrupted);
         }
         let Some(left) = time_left(deadline_ns) else { break Err(Stop::TimedOut) };
+        if !core::mem::replace(&mut out, true) {
+            sleeper.step_out();
+        }
         waiter.park(left);
     };
     for queue in queues {
         queue.remove(waiter);
+    }
+    if out {
+        sleeper.step_in();
     }
     outcome
 }

@@ -1,6 +1,6 @@
 //! An enclave thread's host thread.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use enclave_abi::entry::{
@@ -20,6 +20,9 @@ use crate::platform::{EENTER, ERESUME, Entry, Errno, Left};
 /// Attempts to enter a TCS that another thread has not left yet, 200 microseconds apart.
 const PATIENCE: u32 = 10_000;
 
+/// How long a new thread waits for the one before on its thread block.
+const HANDOVER: Duration = Duration::from_secs(5);
+
 /// Starts the host thread of thread block `index`; the first one brings the boot blob.
 pub(super) fn start(
     session: &Arc<Session>,
@@ -31,7 +34,11 @@ pub(super) fn start(
         advice: "the process may have reached its limit of threads".into(),
         source,
     };
-    if !lock(&session.running).insert(index) {
+    // The enclave may give a block to a new thread a moment before the old one's host thread is gone.
+    let busy = session
+        .freed
+        .wait_timeout_while(lock(&session.running), HANDOVER, |running| running.contains(&index));
+    if !busy.unwrap_or_else(PoisonError::into_inner).0.insert(index) {
         return Err(failed(std::io::Error::from_raw_os_error(libc::EBUSY)));
     }
     let running = Running { session: Arc::clone(session), index };
@@ -57,6 +64,7 @@ impl Drop for Running {
         running.remove(&self.index);
         let none_left = running.is_empty();
         drop(running);
+        self.session.freed.notify_all();
         if untold != 0 {
             self.session.tell(untold);
             self.session.wake();

@@ -504,6 +504,34 @@ casemate_rt_zero_done:
     mov rax, rcx
     ret
 
+# RDI, RSI: the ranges. RDX: bytes, a multiple of 64.
+.globl casemate_rt_exchange
+.type casemate_rt_exchange,@function
+casemate_rt_exchange:
+    add rdx, rdi
+1:  cmp rdi, rdx
+    jae 2f
+    movaps xmm0, [rdi]
+    movaps xmm1, [rdi + 16]
+    movaps xmm2, [rdi + 32]
+    movaps xmm3, [rdi + 48]
+    movaps xmm4, [rsi]
+    movaps xmm5, [rsi + 16]
+    movaps xmm6, [rsi + 32]
+    movaps xmm7, [rsi + 48]
+    movaps [rsi], xmm0
+    movaps [rsi + 16], xmm1
+    movaps [rsi + 32], xmm2
+    movaps [rsi + 48], xmm3
+    movaps [rdi], xmm4
+    movaps [rdi + 16], xmm5
+    movaps [rdi + 32], xmm6
+    movaps [rdi + 48], xmm7
+    add rdi, 64
+    add rsi, 64
+    jmp 1b
+2:  ret
+
 # RDI: from. RSI: out.
 .globl casemate_rt_load_u32
 .type casemate_rt_load_u32,@function

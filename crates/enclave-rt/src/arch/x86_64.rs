@@ -79,6 +79,8 @@ unsafe extern "sysv64" {
     pub(crate) fn casemate_rt_copy(to: u64, from: u64, len: usize) -> usize;
     /// Zeroes `len` bytes; returns how many were not zeroed because of a fault.
     pub(crate) fn casemate_rt_zero(to: u64, len: usize) -> usize;
+    /// Exchanges `len` bytes, a multiple of 64, of two ranges aligned to 64; a fault ends the enclave.
+    pub(crate) fn casemate_rt_exchange(one: u64, other: u64, len: u64);
     /// Loads a word into `out`; 0, or 1 on a fault.
     pub(crate) fn casemate_rt_load_u32(from: u64, out: *mut u32) -> u64;
     /// LOCK CMPXCHG, the old word into `out`; 0, or 1 on a fault.

@@ -102,6 +102,25 @@ pub(crate) fn user_zero(address: u64, len: u64) -> Result<(), Fault> {
     finished(unsafe { arch::casemate_rt_zero(address, len) }, true)
 }
 
+pub(crate) fn user_copy(from: u64, to: u64, len: u64) -> Result<(), Fault> {
+    let len = usize::try_from(len).map_err(|_| Fault { address: to, write: true })?;
+    user_range(from, len, false)?;
+    user_range(to, len, true)?;
+    finished(copy(to, from, len), true)
+}
+
+pub(crate) fn user_exchange(one: u64, other: u64, len: u64) -> Result<(), Fault> {
+    let bytes = usize::try_from(len).map_err(|_| Fault { address: one, write: true })?;
+    user_range(one, bytes, true)?;
+    user_range(other, bytes, true)?;
+    let aligned = (one | other | len).is_multiple_of(64);
+    assert!(aligned, "exchange of {len:#x} bytes at {one:#x} and {other:#x} is not aligned");
+    // SAFETY: both ranges are application memory, to which no reference exists; their pages are committed and
+    // writable, which the caller answers for: if not, the fault ends the enclave.
+    unsafe { arch::casemate_rt_exchange(one, other, len) };
+    Ok(())
+}
+
 pub(crate) fn user_load_u32(address: u64) -> Result<u32, Fault> {
     user_range(address, 4, false)?;
     if !address.is_multiple_of(4) {

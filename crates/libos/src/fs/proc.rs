@@ -77,7 +77,7 @@ fn sysctl() -> Arc<dyn Inode> {
         file("hostname", || Ok(String::from_utf8_lossy(&system::hostname()).into_owned() + "\n")),
         value("osrelease", concat!("6.1.0", "\n")),
         value("ostype", "Linux\n"),
-        value("pid_max", "32768\n"),
+        value("pid_max", "4194304\n"),
         value("cap_last_cap", "40\n"),
         value("ngroups_max", "65536\n"),
         value("randomize_va_space", "0\n"),
@@ -129,7 +129,9 @@ fn common(process: &Arc<Process>, thread: Option<Arc<Thread>>) -> Vec<Member> {
     };
     alloc::vec![
         file("comm", move || Ok(comm() + "\n")),
-        file("maps", move || Ok(maps.space.lock().describe())),
+        file("maps", move || {
+            Ok(maps.space().map_or_else(String::new, |space| space.lock().describe()))
+        }),
         file("status", move || Ok(status_text(&status))),
         file("stat", move || Ok(stat_line(&stat))),
         file("statm", move || Ok(statm_line(&statm))),
@@ -210,14 +212,12 @@ fn cpuinfo() -> String {
 }
 
 fn meminfo() -> String {
-    let mut total = 0;
-    let mut used = 0;
-    for process in system::processes() {
-        let space = process.space.lock();
+    let space = process::current().map(|thread| Arc::clone(&thread.space));
+    let (total, used) = space.map_or((0, 0), |space| {
+        let space = space.lock();
         let bounds = space.bounds();
-        total = bounds.end - bounds.start;
-        used += space.usage().1;
-    }
+        (bounds.end - bounds.start, space.memory().committed())
+    });
     let kb = |bytes: u64| bytes / 1024;
     let free = kb(total.saturating_sub(used));
     format!(
@@ -253,14 +253,14 @@ fn stat() -> String {
 
 fn stat_line(process: &Process) -> String {
     use core::sync::atomic::Ordering::Relaxed;
-    let (mapped, committed) = process.space.lock().usage();
+    let (mapped, committed) = process.memory_usage();
     let started = process.program.lock().started_ns / (NS / CLK_TCK);
     format!(
         "{} ({}) R {} {} {} 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 {} 0 {started} {mapped} {} {} \
          0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
         process.pid,
         process.comm(),
-        process.ppid,
+        process.ppid(),
         process.pgid.load(Relaxed),
         process.sid.load(Relaxed),
         process.threads.lock().len(),
@@ -270,12 +270,12 @@ fn stat_line(process: &Process) -> String {
 }
 
 fn statm_line(process: &Process) -> String {
-    let (mapped, committed) = process.space.lock().usage();
+    let (mapped, committed) = process.memory_usage();
     format!("{} {} 0 0 0 {} 0\n", mapped / 4096, committed / 4096, mapped / 4096)
 }
 
 fn status_text(process: &Process) -> String {
-    let (mapped, committed) = process.space.lock().usage();
+    let (mapped, committed) = process.memory_usage();
     let credentials = process.credentials.lock().clone();
     let (uid, gid) = (credentials.uid, credentials.gid);
     let groups: Vec<String> = credentials.groups.iter().map(|g| format!("{g}")).collect();
@@ -287,7 +287,7 @@ fn status_text(process: &Process) -> String {
          Cpus_allowed_list:\t0-{}\n",
         process.comm(),
         process.fs.lock().umask,
-        process.ppid,
+        process.ppid(),
         uid.real,
         uid.effective,
         uid.saved,

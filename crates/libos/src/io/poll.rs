@@ -85,6 +85,7 @@ pub(crate) fn wait(
         queue.add(thread.waiter());
     }
     let generation = extra.map(WaitQueue::generation);
+    let mut out = false;
     let outcome = loop {
         if look(thread, interests) {
             break Ok(());
@@ -96,12 +97,18 @@ pub(crate) fn wait(
             break Ok(());
         }
         let Some(left) = time_left(deadline_ns) else { break Ok(()) };
+        if !core::mem::replace(&mut out, true) {
+            thread.step_out();
+        }
         if scan(thread, interests, left) {
             break Ok(());
         }
     };
     for queue in &queues {
         queue.remove(thread.waiter());
+    }
+    if out {
+        thread.step_in();
     }
     outcome
 }

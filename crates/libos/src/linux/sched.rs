@@ -15,6 +15,22 @@ pub(crate) const CLONE_CHILD_CLEARTID: u64 = 0x200_000;
 pub(crate) const CLONE_DETACHED: u64 = 0x400_000;
 pub(crate) const CLONE_CHILD_SETTID: u64 = 0x0100_0000;
 
+pub(crate) const CLONE_PIDFD: u64 = 0x1000;
+pub(crate) const CLONE_PARENT: u64 = 0x8000;
+pub(crate) const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+
+pub(crate) const WNOHANG: u32 = 1;
+pub(crate) const WSTOPPED: u32 = 2;
+pub(crate) const WEXITED: u32 = 4;
+pub(crate) const WCONTINUED: u32 = 8;
+pub(crate) const WNOWAIT: u32 = 0x0100_0000;
+/// `__WNOTHREAD`, `__WALL`, `__WCLONE`: about threads' own children, who are the process's here.
+pub(crate) const W_ANY_KIND: u32 = 0xe000_0000;
+pub(crate) const P_ALL: u32 = 0;
+pub(crate) const P_PID: u32 = 1;
+pub(crate) const P_PGID: u32 = 2;
+pub(crate) const P_PIDFD: u32 = 3;
+
 pub(crate) const FUTEX_WAIT: u64 = 0;
 pub(crate) const FUTEX_WAKE: u64 = 1;
 pub(crate) const FUTEX_REQUEUE: u64 = 3;
@@ -48,4 +64,6 @@ pub(crate) const PR_GET_SECCOMP: u64 = 21;
 pub(crate) const PR_CAPBSET_READ: u64 = 23;
 pub(crate) const PR_SET_NO_NEW_PRIVS: u64 = 38;
 pub(crate) const PR_GET_NO_NEW_PRIVS: u64 = 39;
+pub(crate) const PR_SET_CHILD_SUBREAPER: u64 = 36;
+pub(crate) const PR_GET_CHILD_SUBREAPER: u64 = 37;
 pub(crate) const PR_SET_VMA: u64 = 0x5356_4d41;

@@ -56,6 +56,12 @@ pub(crate) const SI_QUEUE: i32 = -1;
 pub(crate) const SI_TIMER: i32 = -2;
 pub(crate) const SI_TKILL: i32 = -6;
 
+pub(crate) const CLD_EXITED: i32 = 1;
+pub(crate) const CLD_KILLED: i32 = 2;
+pub(crate) const CLD_DUMPED: i32 = 3;
+pub(crate) const CLD_STOPPED: i32 = 5;
+pub(crate) const CLD_CONTINUED: i32 = 6;
+
 pub(crate) const SEGV_MAPERR: i32 = 1;
 pub(crate) const SEGV_ACCERR: i32 = 2;
 pub(crate) const BUS_ADRALN: i32 = 1;

@@ -4,7 +4,7 @@ use alloc::{format, string::String, sync::Arc, vec, vec::Vec};
 
 use super::{
     elf::{self, HEADER_SIZE, Image},
-    stack::Initial,
+    stack::{self, Initial},
 };
 use crate::{
     errno::{Errno, Result},
@@ -15,15 +15,18 @@ use crate::{
     },
     linux::{fcntl::O_RDONLY, stat::S_IFREG},
     log::{self, Level},
-    process::limits::STACK_SIZE,
+    process::{Program, limits::STACK_SIZE},
     rt,
     sync::Lock,
+    time,
     user::UserMem,
     vm::{
         PAGE,
         area::{Area, Label, Prot},
         map::{Placement, Request},
+        memory::{Memory, Zone},
         page_down, page_up,
+        seat::Space,
         space::AddressSpace,
     },
 };
@@ -43,56 +46,94 @@ pub(crate) struct Command {
     pub(crate) env: Vec<Vec<u8>>,
 }
 
+/// A program that has been found and can be loaded.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    exe: Location,
+    file: Arc<OpenFile>,
+    image: Image,
+    interpreter: Option<(Arc<OpenFile>, Image)>,
+    args: Vec<Vec<u8>>,
+    env: Vec<Vec<u8>>,
+    /// Path the program was started by.
+    path: Vec<u8>,
+}
+
 /// A loaded program.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) entry: u64,
     pub(crate) rsp: u64,
-    pub(crate) exe: Location,
-    pub(crate) args: Vec<Vec<u8>>,
+    pub(crate) program: Program,
 }
 
-/// Loads the program into an empty address space.
+/// Finds a program and reads its headers: everything that can fail while the caller can still be told.
 ///
 /// # Errors
 /// What `execve(2)` reports; the reason is also logged, with the path.
-pub(crate) fn load(
-    root: &Location,
-    cwd: &Location,
-    space: &Lock<AddressSpace>,
-    command: Command,
-) -> Result<Loaded> {
+pub(crate) fn prepare(root: &Location, cwd: &Location, command: Command) -> Result<Prepared> {
     let Command { path, args, env } = command;
     let (exe, file, args) = open_program(root, cwd, &path, args, 0)?;
     let image = read_image(&file)?;
-    let base = place(space, &image, pie_base(space))?;
-    map_image(space, &file, &image, base)?;
-    let (entry, interpreter_base) = match image.interpreter {
-        None => (base.wrapping_add(image.entry), 0),
-        Some(place) => load_interpreter(root, &file, place, space)?,
+    let interpreter = match image.interpreter {
+        None => None,
+        Some(place) => Some(open_interpreter(root, &file, place)?),
     };
-    let top = map_stack(space, image.executable_stack)?;
-    let mut random = [0; 16];
-    rt::random(&mut random);
-    let initial = Initial {
-        args: &args,
-        env: &env,
-        execfn: &path,
-        random,
-        headers_at: image.headers_at.map_or(0, |at| base.wrapping_add(at)),
-        header_count: u64::from(image.table.count),
-        entry: base.wrapping_add(image.entry),
-        interpreter_base,
-        uid: 0,
-        gid: 0,
-        hwcap: HWCAP,
-    };
-    let (rsp, bytes) = initial.build(top)?;
-    UserMem::new(space).write(rsp, &bytes)?;
-    let end = base.wrapping_add(image.span().1);
-    // A page of distance, as a program that runs over its bss should notice.
-    space.lock().set_brk(page_up(end).ok_or(Errno::ENOMEM)? + PAGE);
-    Ok(Loaded { entry, rsp, exe, args })
+    stack::check(&args, &env)?;
+    Ok(Prepared { exe, file, image, interpreter, args, env, path })
+}
+
+impl Prepared {
+    /// An empty address space that the program can be loaded into.
+    pub(crate) fn space(&self, memory: &Arc<Memory>) -> Arc<Space> {
+        Space::new(memory, !self.image.relocatable)
+    }
+
+    /// Loads the program into its address space, which the caller has entered.
+    ///
+    /// # Errors
+    /// ENOMEM when there is no room for it, EIO when a file is not the one that was measured.
+    pub(crate) fn load(self, space: &Lock<AddressSpace>, (uid, gid): (u32, u32)) -> Result<Loaded> {
+        let image = &self.image;
+        let base = place(space, image, pie_base(space))?;
+        map_image(space, &self.file, image, base)?;
+        let end = base.wrapping_add(image.span().1);
+        // A page of distance, as a program that runs over its bss should notice.
+        space.lock().set_brk(page_up(end).ok_or(Errno::ENOMEM)? + PAGE);
+        let (entry, interpreter_base) = match &self.interpreter {
+            None => (base.wrapping_add(image.entry), 0),
+            Some((file, image)) => {
+                let base = place(space, image, 0)?;
+                map_image(space, file, image, base)?;
+                (base.wrapping_add(image.entry), base)
+            }
+        };
+        let top = map_stack(space, image.executable_stack)?;
+        let mut random = [0; 16];
+        rt::random(&mut random);
+        let initial = Initial {
+            args: &self.args,
+            env: &self.env,
+            execfn: &self.path,
+            random,
+            headers_at: image.headers_at.map_or(0, |at| base.wrapping_add(at)),
+            header_count: u64::from(image.table.count),
+            entry: base.wrapping_add(image.entry),
+            interpreter_base,
+            uid,
+            gid,
+            hwcap: HWCAP,
+        };
+        let (rsp, bytes) = initial.build(top)?;
+        UserMem::new(space).write(rsp, &bytes)?;
+        let program = Program {
+            exe: self.exe,
+            args: self.args,
+            env: self.env,
+            started_ns: time::monotonic_ns(),
+        };
+        Ok(Loaded { entry, rsp, program })
+    }
 }
 
 /// Features every SGX2 processor has: FPU, TSC, CX8, CMOV, FXSR, SSE, SSE2 and their like (CPUID leaf 1, EDX).
@@ -159,20 +200,23 @@ fn read_image(file: &OpenFile) -> Result<Image> {
     Image::parse(&header, &table).map_err(refused)
 }
 
-/// Where position-independent programs go: a third up, so that the heap has room above and mappings, which grow
-/// down from the top, below the stack.
+/// Where position-independent programs would like to go: a third up, so that the heap has room above and
+/// mappings, which grow down from the top, below the stack.
 fn pie_base(space: &Lock<AddressSpace>) -> u64 {
     let bounds = space.lock().bounds();
     page_down(bounds.end / 3) & !0x1f_ffff
 }
 
-/// The number to add to the image's addresses.
+/// Distance between position-independent programs, for their heaps.
+const PIE_STEP: u64 = 2 << 30;
+
+/// Finds a place for an image and keeps it by an inaccessible mapping: the number to add to the image's addresses.
 fn place(space: &Lock<AddressSpace>, image: &Image, wish: u64) -> Result<u64> {
     let (start, end) = image.span();
-    let space = space.lock();
+    let mut space = space.lock();
     if !image.relocatable {
-        if !space.is_free(start..end) {
-            let bounds = space.bounds();
+        let bounds = space.bounds();
+        if start < bounds.start || end > bounds.end || !space.may_replace(start..end) {
             log::line(
                 Level::Error,
                 &format!(
@@ -184,11 +228,21 @@ fn place(space: &Lock<AddressSpace>, image: &Image, wish: u64) -> Result<u64> {
         }
         return Ok(0);
     }
-    let wish = wish & !(image.align - 1);
+    let memory = Arc::clone(space.memory());
     let size = end - start;
-    let free = wish != 0 && wish.checked_add(size).is_some_and(|e| space.is_free(wish..e));
-    let at = if free { wish } else { space.find_free(size, image.align)? };
-    Ok(at.wrapping_sub(start))
+    let mut at = wish & !(image.align - 1);
+    let mut granted = None;
+    while wish != 0 && granted.is_none() && at + size < memory.bounds().end {
+        // Room for the heap is wanted too, but taken later.
+        granted = memory.reserve_at(at..at + size);
+        at += PIE_STEP;
+    }
+    let reserved = match granted {
+        Some(reserved) => reserved,
+        None => memory.reserve(size, image.align, Zone::Any)?,
+    };
+    space.map(reserved.range(), Area::anonymous(Prot::NONE))?;
+    Ok(reserved.start().wrapping_sub(start))
 }
 
 fn map_image(
@@ -232,28 +286,26 @@ fn map_image(
     Ok(())
 }
 
-/// Loads `ld.so` and returns its entry and base.
-fn load_interpreter(
+/// Opens `ld.so` and reads its headers.
+fn open_interpreter(
     root: &Location,
     program: &OpenFile,
     (offset, length): (u64, u64),
-    space: &Lock<AddressSpace>,
-) -> Result<(u64, u64)> {
+) -> Result<(Arc<OpenFile>, Image)> {
     let bytes =
         read_exactly(program, offset, usize::try_from(length).map_err(|_| Errno::ENOEXEC)?)?;
     let path = bytes.strip_suffix(b"\0").ok_or(Errno::ENOEXEC)?;
     let location = path::resolve(root, root, path, Last::Follow)?;
     let file = open_executable(&location)?;
     let image = read_image(&file)?;
-    let base = place(space, &image, 0)?;
-    map_image(space, &file, &image, base)?;
-    Ok((base.wrapping_add(image.entry), base))
+    Ok((file, image))
 }
 
 fn map_stack(space: &Lock<AddressSpace>, executable: bool) -> Result<u64> {
     let mut space = space.lock();
     let prot = if executable { Prot::ALL } else { Prot::READ_WRITE };
-    let start = space.find_free(STACK_SIZE + STACK_GUARD, PAGE)? + STACK_GUARD;
+    let reserved = space.memory().reserve(STACK_SIZE + STACK_GUARD, PAGE, Zone::Any)?;
+    let start = reserved.start() + STACK_GUARD;
     let range = start..start + STACK_SIZE;
     space.map(range.clone(), Area::labelled(prot, Label::Stack))?;
     space.settle(range);

@@ -28,6 +28,15 @@ const AT_HWCAP2: u64 = 26;
 const AT_EXECFN: u64 = 31;
 const AT_MINSIGSTKSZ: u64 = 51;
 
+/// Whether arguments and environment are short enough.
+///
+/// # Errors
+/// E2BIG.
+pub(crate) fn check(args: &[Vec<u8>], env: &[Vec<u8>]) -> Result<()> {
+    let bytes: usize = args.iter().chain(env).map(|s| s.len() + 1 + size_of::<u64>()).sum();
+    if bytes > STRINGS_MAX { Err(Errno::E2BIG) } else { Ok(()) }
+}
+
 /// What the stack tells the program.
 #[derive(Debug)]
 pub(crate) struct Initial<'a> {

@@ -13,8 +13,8 @@ struct Slot {
     close_on_exec: bool,
 }
 
-/// Descriptors and what they refer to.
-#[derive(Default)]
+/// Descriptors and what they refer to. A copy refers to the same open file descriptions.
+#[derive(Clone, Default)]
 pub(crate) struct FdTable {
     slots: Vec<Option<Slot>>,
 }
@@ -96,6 +96,12 @@ impl FdTable {
         let slot = self.slots.get_mut(at).and_then(Option::as_mut).ok_or(Errno::EBADF)?;
         slot.close_on_exec = on;
         Ok(())
+    }
+
+    /// Takes out what `execve(2)` closes, to be dropped after the lock.
+    pub(crate) fn take_close_on_exec(&mut self) -> Vec<Arc<OpenFile>> {
+        let closed = |slot: &mut Option<Slot>| slot.take_if(|slot| slot.close_on_exec);
+        self.slots.iter_mut().filter_map(closed).map(|slot| slot.open).collect()
     }
 
     /// The descriptors in use.

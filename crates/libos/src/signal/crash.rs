@@ -75,7 +75,7 @@ fn state(thread: &Thread, c: &Context) -> Crash {
         c.r13, c.r14, c.r15, c.rip,
     ];
     let mappings = {
-        let space = thread.process.space.lock();
+        let space = thread.space.lock();
         space
             .executable_files()
             .map(|(range, offset, path)| Mapping {

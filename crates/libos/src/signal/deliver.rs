@@ -1,6 +1,6 @@
 //! Delivering signals on the way back to the application.
 
-use alloc::{format, sync::Arc};
+use alloc::sync::Arc;
 
 use enclave_rt::{context::Context, host};
 
@@ -12,13 +12,12 @@ use super::{
     mask::Mask,
 };
 use crate::{
-    errno::Errno,
+    errno::{Errno, Result},
     linux::signal::{
         SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART, SA_RESTORER, SIG_DFL, SIG_IGN, SIGSEGV,
         SS_AUTODISARM,
     },
-    log::{self, Level},
-    process::{FIRST_PID, thread::Thread},
+    process::{FIRST_PID, Process, end, family::Ended, stop, thread::Thread},
 };
 
 /// How the call that is being returned from ended, if it was a call.
@@ -33,26 +32,47 @@ pub(crate) struct Returning {
 /// Trap number, error code and address for the frame of a fault.
 pub(crate) type FaultWords = (u64, u64, u64);
 
+/// What the thread does after delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a thread that is to end must not return to the application"]
+pub(crate) enum Next {
+    /// It returns to the application.
+    Run,
+    /// It ends.
+    End,
+}
+
 /// Delivers what is pending. Comes back with the context set to a handler or as it was.
 pub(crate) fn deliver(
     thread: &Arc<Thread>,
     context: &mut Context,
     returning: Option<Returning>,
     fault: FaultWords,
-) {
+) -> Next {
     let mut returning = returning;
-    while let Some(info) = next(thread) {
+    loop {
+        stop::wait_while_stopped(thread);
+        if thread.is_doomed() {
+            return Next::End;
+        }
+        let Some(info) = next(thread) else { break };
         let act = thread.process.actions.lock().get(info.signo);
         match act.handler {
             SIG_IGN => {}
             SIG_DFL => match default_of(info.signo) {
                 Default::Ignore => {}
-                Default::Stop => stop(thread, info.signo),
-                Default::Terminate => die(thread, context, &info),
+                Default::Stop => stop(&thread.process, info.signo),
+                Default::Terminate => {
+                    die(thread, context, &info);
+                    return Next::End;
+                }
             },
             _ => {
                 settle(context, returning.take(), Some(&act));
-                enter(thread, context, &info, act, fault);
+                if enter(thread, context, &info, act, fault).is_err() {
+                    die(thread, context, &Info::from_kernel(SIGSEGV));
+                    return Next::End;
+                }
             }
         }
     }
@@ -62,6 +82,7 @@ pub(crate) fn deliver(
     if let Some(mask) = signals.saved_mask.take() {
         signals.mask = mask;
     }
+    Next::Run
 }
 
 fn next(thread: &Thread) -> Option<Info> {
@@ -93,7 +114,7 @@ fn enter(
     info: &Info,
     act: action::Action,
     fault: FaultWords,
-) {
+) -> Result<()> {
     let mut signals = thread.signals.lock();
     let mask = signals.saved_mask.take().unwrap_or(signals.mask);
     let stack = signals.stack;
@@ -108,10 +129,8 @@ fn enter(
         on_stack: act.flags & SA_ONSTACK != 0,
         fault: if is_fault { fault } else { (0, 0, 0) },
     };
-    context.rip = thread.process.space.lock().shown_rip(context.rip);
-    if frame::push(thread.user(), context, &handler).is_err() {
-        die(thread, context, &Info::from_kernel(SIGSEGV));
-    }
+    context.rip = thread.space.lock().shown_rip(context.rip);
+    frame::push(thread.user(), context, &handler)?;
     if act.flags & SA_RESETHAND != 0 {
         let reset = action::Action { handler: SIG_DFL, ..act };
         thread.process.actions.lock().set(info.signo, reset);
@@ -122,19 +141,20 @@ fn enter(
     if stack.flags & SS_AUTODISARM != 0 {
         signals.stack = super::stack::AltStack::default();
     }
+    Ok(())
 }
 
-/// Stops the program with the whole host process, so that whoever started it sees it stopped.
-fn stop(thread: &Thread, signo: u32) {
-    if thread.process.pid == FIRST_PID {
+/// Stops the process; the program that was run stops the whole host process, so that whoever started it sees it.
+fn stop(process: &Arc<Process>, signo: u32) {
+    if process.pid == FIRST_PID {
         host::stop_process();
     } else {
-        log::once(Level::Warn, format!("signal {signo} would stop a child process; it runs on"));
+        stop::stop(process, signo);
     }
 }
 
 /// Ends the process by a signal.
-fn die(thread: &Thread, context: &Context, info: &Info) -> ! {
+fn die(thread: &Thread, context: &Context, info: &Info) {
     crash::report(thread, context, info);
-    host::exit_process(256 + u64::from(info.signo))
+    end::begin(&thread.process, Ended::Killed(info.signo));
 }

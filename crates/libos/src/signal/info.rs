@@ -34,6 +34,12 @@ pub(crate) enum Fields {
     Fault {
         addr: u64,
     },
+    /// Which child changed, and its exit status or signal.
+    Child {
+        pid: u32,
+        uid: u32,
+        status: u32,
+    },
 }
 
 impl Info {
@@ -45,6 +51,12 @@ impl Info {
     /// Raised by the system.
     pub(crate) const fn from_kernel(signo: u32) -> Self {
         Self { signo, code: SI_KERNEL, fields: Fields::None }
+    }
+
+    /// About child `(pid, uid, status)`.
+    pub(crate) const fn from_child(signo: u32, code: i32, child: (u32, u32, u32)) -> Self {
+        let (pid, uid, status) = child;
+        Self { signo, code, fields: Fields::Child { pid, uid, status } }
     }
 
     /// Raised by an instruction at or access to `addr`.
@@ -61,6 +73,7 @@ impl Info {
             // si_overrun is asked for by timer_getoverrun(2).
             Fields::Timer { id, value } => head.u32(id).u32(0).u64(value),
             Fields::Fault { addr } => head.u64(addr),
+            Fields::Child { pid, uid, status } => head.u32(pid).u32(uid).u32(status),
         };
         body.pad_to(SIGINFO_SIZE).finish()
     }

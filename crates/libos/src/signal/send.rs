@@ -6,7 +6,7 @@ use super::{info::Info, mask::Mask};
 use crate::{
     errno::{Errno, Result},
     linux::signal::{SIGCONT, SIGKILL, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU},
-    process::{Process, thread::Thread},
+    process::{Process, stop, thread::Thread},
 };
 
 /// Sends to one thread.
@@ -14,6 +14,7 @@ use crate::{
 /// # Errors
 /// EAGAIN when too many real-time signals are pending.
 pub(crate) fn to_thread(thread: &Arc<Thread>, info: Info) -> Result<()> {
+    settle_stop(&thread.process, &thread.process.threads(), info.signo);
     if is_dropped(thread, info.signo) {
         return Ok(());
     }
@@ -29,12 +30,8 @@ pub(crate) fn to_thread(thread: &Arc<Thread>, info: Info) -> Result<()> {
 /// # Errors
 /// EAGAIN when too many real-time signals are pending.
 pub(crate) fn to_process(process: &Arc<Process>, info: Info) -> Result<()> {
-    if info.signo == SIGCONT {
-        for stop in [SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU] {
-            process.pending.lock().discard(stop);
-        }
-    }
     let threads = process.threads();
+    settle_stop(process, &threads, info.signo);
     let blocked_somewhere = |t: &Arc<Thread>| t.signals.lock().mask.contains(info.signo);
     if process.actions.lock().ignores(info.signo) && !threads.iter().any(blocked_somewhere) {
         return Ok(());
@@ -49,6 +46,23 @@ pub(crate) fn to_process(process: &Arc<Process>, info: Info) -> Result<()> {
         thread.wake();
     }
     Ok(())
+}
+
+/// SIGCONT takes back stops that are pending and lets a stopped process go on, whatever becomes of the signal
+/// itself; a stop takes back SIGCONT; SIGKILL ends a stop.
+fn settle_stop(process: &Arc<Process>, threads: &[Arc<Thread>], signo: u32) {
+    let discard = |signo| {
+        process.pending.lock().discard(signo);
+        threads.iter().for_each(|thread| thread.signals.lock().pending.discard(signo));
+    };
+    if signo == SIGCONT {
+        [SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU].into_iter().for_each(discard);
+    } else if stop::is_stop(signo) {
+        discard(SIGCONT);
+    }
+    if signo == SIGCONT || signo == SIGKILL {
+        stop::go_on(process, signo);
+    }
 }
 
 /// An ignored signal is not even pending, unless it is blocked: its action may change before it is not.

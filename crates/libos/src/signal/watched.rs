@@ -79,11 +79,15 @@ impl<T: Summary> Drop for Guard<'_, T> {
     }
 }
 
-/// Whether no signal waits for the thread and no mask is to be put back. What is sent meanwhile brings an event.
+/// Whether no signal waits for the thread, no mask is to be put back, and it need not stop, end or let another process
+/// have its turn. What is sent meanwhile brings an event.
 pub(crate) fn is_quiet(thread: &Thread) -> bool {
     let own = thread.signals.pending.load(Ordering::SeqCst);
     let all = own | thread.process.pending.pending.load(Ordering::SeqCst);
     all & !thread.signals.blocked.load(Ordering::SeqCst) == 0
+        && !thread.is_doomed()
+        && !thread.process.stopping.is_stopped()
+        && !thread.space.is_wanted()
 }
 
 #[cfg(test)]

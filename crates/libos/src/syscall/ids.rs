@@ -21,7 +21,7 @@ pub(crate) fn sys_getpid(call: &mut Call<'_>) -> Result<u64> {
 
 /// `getppid(2)`.
 pub(crate) fn sys_getppid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(call.process().ppid))
+    Ok(u64::from(call.process().ppid()))
 }
 
 /// `getuid(2)`.

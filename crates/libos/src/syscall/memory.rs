@@ -54,7 +54,9 @@ pub(crate) fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
         }
         Some((open, offset))
     };
-    let placement = if flags & MAP_FIXED_NOREPLACE != 0 {
+    let placement = if flags & MAP_32BIT != 0 && flags & MAP_FIXED == 0 {
+        Placement::Low
+    } else if flags & MAP_FIXED_NOREPLACE != 0 {
         Placement::Exact
     } else if flags & MAP_FIXED != 0 {
         Placement::Replace
@@ -72,13 +74,7 @@ pub(crate) fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
         lazy: flags & (MAP_NORESERVE | MAP_STACK | MAP_GROWSDOWN) != 0,
         populate: flags & MAP_POPULATE != 0,
     };
-    let at = call.process().space.lock().mmap(request)?;
-    if flags & MAP_32BIT != 0 && at >= 1 << 32 {
-        let size = page_up(length).ok_or(Errno::ENOMEM)?;
-        call.process().space.lock().unmap(at..at + size)?;
-        return Err(Errno::ENOMEM);
-    }
-    Ok(at)
+    call.space().lock().mmap(request)
 }
 
 /// `munmap(2)`.
@@ -87,7 +83,7 @@ pub(crate) fn sys_munmap(call: &mut Call<'_>) -> Result<u64> {
     if length == 0 {
         return Err(Errno::EINVAL);
     }
-    let mut space = call.process().space.lock();
+    let mut space = call.space().lock();
     let range = space.check(addr, length).map_err(|_| Errno::EINVAL)?;
     space.unmap(range).map(|()| 0)
 }
@@ -98,14 +94,14 @@ pub(crate) fn sys_mprotect(call: &mut Call<'_>) -> Result<u64> {
     if prot & !(7 | PROT_GROWSDOWN | PROT_GROWSUP) != 0 {
         return Err(Errno::EINVAL);
     }
-    let mut space = call.process().space.lock();
+    let mut space = call.space().lock();
     let range = space.check(addr, len)?;
     space.protect(range, Prot::from_bits(prot)).map(|()| 0)
 }
 
 /// `brk(2)`: the break, whether or not it moved.
 pub(crate) fn sys_brk(call: &mut Call<'_>) -> Result<u64> {
-    Ok(call.process().space.lock().brk(call.args[0]))
+    Ok(call.space().lock().brk(call.args[0]))
 }
 
 /// `mremap(2)`.
@@ -114,7 +110,7 @@ pub(crate) fn sys_mremap(call: &mut Call<'_>) -> Result<u64> {
     if flags & !(MREMAP_MAYMOVE | MREMAP_FIXED) != 0 || flags & MREMAP_DONTUNMAP != 0 {
         return Err(Errno::EINVAL);
     }
-    let mut space = call.process().space.lock();
+    let mut space = call.space().lock();
     let old = space.check(old_address, old_size).map_err(|_| Errno::EINVAL)?;
     let new_size = page_up(new_size).filter(|&s| s != 0).ok_or(Errno::EINVAL)?;
     if old.is_empty() {
@@ -138,7 +134,7 @@ pub(crate) fn sys_mremap(call: &mut Call<'_>) -> Result<u64> {
 /// `madvise(2)`.
 pub(crate) fn sys_madvise(call: &mut Call<'_>) -> Result<u64> {
     let [addr, length, advice, ..] = call.args;
-    let mut space = call.process().space.lock();
+    let mut space = call.space().lock();
     let range = space.check(addr, length).map_err(|_| Errno::EINVAL)?;
     match u64::from(uint(advice)) {
         MADV_DONTNEED => space.discard(range).map(|()| 0),
@@ -160,7 +156,7 @@ pub(crate) fn sys_madvise(call: &mut Call<'_>) -> Result<u64> {
 pub(crate) fn sys_mincore(call: &mut Call<'_>) -> Result<u64> {
     let [addr, length, vec, ..] = call.args;
     let resident = {
-        let space = call.process().space.lock();
+        let space = call.space().lock();
         if addr % PAGE != 0 {
             return Err(Errno::EINVAL);
         }
@@ -194,7 +190,7 @@ pub(crate) fn sys_mlock(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn mapped(call: &Call<'_>, addr: u64, length: u64) -> Result<u64> {
-    let space = call.process().space.lock();
+    let space = call.space().lock();
     let range = space.check(addr, length)?;
     if space.is_mapped(range) { Ok(0) } else { Err(Errno::ENOMEM) }
 }

@@ -2,12 +2,12 @@
 
 use alloc::{vec, vec::Vec};
 
-use super::{Call, RELEASE, int, uint};
+use super::{Call, RELEASE, children, int, uint};
 use crate::{
     errno::{Errno, Result},
     linux::{
         Encoder,
-        time::{CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, NS},
+        time::{CLOCK_THREAD_CPUTIME_ID, NS},
         u64_at,
     },
     process::limits::{Limit, RLIM_NLIMITS, RLIMIT_NOFILE},
@@ -48,7 +48,7 @@ pub(crate) fn sys_sethostname(call: &mut Call<'_>) -> Result<u64> {
 /// `sysinfo(2)`.
 pub(crate) fn sys_sysinfo(call: &mut Call<'_>) -> Result<u64> {
     let (total, used) = {
-        let space = call.process().space.lock();
+        let space = call.space().lock();
         let bounds = space.bounds();
         (bounds.end - bounds.start, space.usage().1)
     };
@@ -149,21 +149,16 @@ pub(crate) fn sys_prlimit64(call: &mut Call<'_>) -> Result<u64> {
 /// `getrusage(2)`: processor time as the host tells it, all of it user time.
 pub(crate) fn sys_getrusage(call: &mut Call<'_>) -> Result<u64> {
     let [who, usage, ..] = call.args;
-    let used = match int(who) {
-        0 => time::read(CLOCK_PROCESS_CPUTIME_ID)?,
-        1 => time::read(CLOCK_THREAD_CPUTIME_ID)?,
-        -1 => 0,
+    let resident = || call.space().lock().usage().1;
+    let bytes = match int(who) {
+        0 => children::usage(children::used_ns(call)?, resident()),
+        1 => children::usage(time::read(CLOCK_THREAD_CPUTIME_ID)?, resident()),
+        -1 => {
+            let times = *call.process().family.times.lock();
+            children::usage(times.children_ns, times.children_max_resident)
+        }
         _ => return Err(Errno::EINVAL),
     };
-    let resident = call.process().space.lock().usage().1 / 1024;
-    let bytes = Encoder::new()
-        .u64(used / NS)
-        .u64(used % NS / 1000)
-        .u64(0)
-        .u64(0)
-        .u64(resident)
-        .pad_to(144)
-        .finish();
     call.user().write(usage, &bytes).map(|()| 0)
 }
 
@@ -175,11 +170,6 @@ pub(crate) fn sys_getpriority(_call: &mut Call<'_>) -> Result<u64> {
 /// `setpriority(2)`, `ioprio_set(2)`: accepted, the host schedules.
 pub(crate) fn sys_accepted(_call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
-}
-
-/// `wait4(2)`, `waitid(2)`: there are no children.
-pub(crate) fn sys_no_children(_call: &mut Call<'_>) -> Result<u64> {
-    Err(Errno::ECHILD)
 }
 
 /// `personality(2)`: Linux.

@@ -4,6 +4,7 @@
 //! call: write the handler in its family's file, name it in [`table`], run the tests with
 //! `CASEMATE_BLESS=1` to renew `docs/reference/syscalls.md`.
 
+pub(crate) mod children;
 pub(crate) mod control;
 pub(crate) mod descriptor;
 pub(crate) mod file_io;
@@ -37,6 +38,7 @@ use crate::{
     log::{self, Level},
     process::{Process, thread::Thread},
     user::UserMem,
+    vm::seat::Space,
 };
 
 /// What `uname(2)` says of the kernel's release: programs test for features by it.
@@ -59,7 +61,9 @@ pub(crate) enum End {
     Result,
     /// The handler has set the registers itself, RAX included.
     RegistersSet,
-    /// The thread is gone.
+    /// Another program runs now: the handler has set its registers, and the thread is another one.
+    Program,
+    /// The thread ends.
     Thread,
 }
 
@@ -69,7 +73,12 @@ impl<'a> Call<'a> {
     }
 
     pub(crate) fn user(&self) -> UserMem<'a> {
-        self.thread.process.user()
+        self.thread.user()
+    }
+
+    /// The memory of the calling process.
+    pub(crate) fn space(&self) -> &'a Arc<Space> {
+        &self.thread.space
     }
 
     /// What a descriptor argument refers to.

@@ -1,14 +1,15 @@
 //! Signals as programs call them.
 
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering::SeqCst;
 
 use super::{Call, End, int, uint};
 use crate::{
     errno::{Errno, Result},
     linux::signal::{
-        NSIG, SI_TKILL, SI_USER, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SIGKILL, SIGSTOP,
+        NSIG, SI_TKILL, SI_USER, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SIGCONT, SIGKILL, SIGSTOP,
     },
-    process::thread::Thread,
+    process::{Process, thread::Thread},
     signal::{
         action::{Action, SIGACTION_SIZE},
         frame,
@@ -112,7 +113,7 @@ pub(crate) fn sys_rt_sigreturn(call: &mut Call<'_>) -> Result<u64> {
             if let Some(stack) = restored.stack {
                 signals.stack = stack;
             }
-            call.context.rip = call.process().space.lock().resumable_rip(call.context.rip);
+            call.context.rip = call.space().lock().resumable_rip(call.context.rip);
         }
         // A frame that cannot be read is a segmentation fault, as on Linux.
         Err(_) => send::force(call.thread, Info::from_kernel(crate::linux::signal::SIGSEGV)),
@@ -219,44 +220,70 @@ fn signal_or_probe(arg: u64) -> Result<Option<u32>> {
 pub(crate) fn sys_kill(call: &mut Call<'_>) -> Result<u64> {
     let [pid, sig, ..] = call.args;
     let signo = signal_or_probe(sig)?;
-    let own_group = call.process().pgid.load(core::sync::atomic::Ordering::Relaxed);
     let targets = match int(pid) {
-        0 => system::processes(),
-        -1 => return Err(Errno::ESRCH),
-        group if group < 0 && group.unsigned_abs() == own_group => system::processes(),
-        group if group < 0 => return Err(Errno::ESRCH),
+        0 => system::group(call.process().pgid.load(SeqCst)),
+        -1 => {
+            let all = system::processes().into_iter();
+            all.filter(|p| p.pid != call.process().pid && p.family.ended().is_none()).collect()
+        }
+        i32::MIN => return Err(Errno::ESRCH),
+        group if group < 0 => system::group(group.unsigned_abs()),
         // The runtime's slot ignores everything, as init does.
         1 => return Ok(0),
         _ => alloc::vec![system::process(uint(pid)).ok_or(Errno::ESRCH)?],
     };
-    if let Some(signo) = signo {
-        for process in targets {
-            send::to_process(&process, from_caller(call, signo, SI_USER))?;
-        }
+    if targets.is_empty() {
+        return Err(Errno::ESRCH);
     }
-    Ok(0)
+    // It fails only when nobody could be sent it.
+    let mut outcome = Err(Errno::EPERM);
+    for process in targets {
+        let sent = may_signal(call.process(), &process, signo).and_then(|()| match signo {
+            Some(signo) => send::to_process(&process, from_caller(call, signo, SI_USER)),
+            None => Ok(()),
+        });
+        outcome = outcome.or(sent);
+    }
+    outcome.map(|()| 0)
 }
 
-fn thread_of(call: &Call<'_>, tgid: Option<u64>, tid: u64) -> Result<Arc<Thread>> {
+/// Root may signal everybody, others their own user's processes; SIGCONT is for the whole session.
+fn may_signal(sender: &Process, target: &Process, signo: Option<u32>) -> Result<()> {
+    let own = sender.credentials.lock().uid;
+    let theirs = target.credentials.lock().uid;
+    let same_user =
+        [own.real, own.effective].iter().any(|id| [theirs.real, theirs.saved].contains(id));
+    let same_session = sender.sid.load(SeqCst) == target.sid.load(SeqCst);
+    if own.effective == 0 || same_user || (signo == Some(SIGCONT) && same_session) {
+        Ok(())
+    } else {
+        Err(Errno::EPERM)
+    }
+}
+
+fn thread_of(tgid: Option<u64>, tid: u64) -> Result<Arc<Thread>> {
     if int(tid) <= 0 || tgid.is_some_and(|t| int(t) <= 0) {
         return Err(Errno::EINVAL);
     }
-    if tgid.is_some_and(|tgid| uint(tgid) != call.process().pid) {
-        return Err(Errno::ESRCH);
-    }
-    call.process().threads.lock().get(&uint(tid)).cloned().ok_or(Errno::ESRCH)
+    let process = match tgid {
+        Some(tgid) => system::process(uint(tgid)),
+        None => system::processes().into_iter().find(|p| p.threads.lock().contains_key(&uint(tid))),
+    };
+    let process = process.ok_or(Errno::ESRCH)?;
+    let thread = process.threads.lock().get(&uint(tid)).cloned();
+    thread.ok_or(Errno::ESRCH)
 }
 
 /// `tkill(2)`.
 pub(crate) fn sys_tkill(call: &mut Call<'_>) -> Result<u64> {
     let [tid, sig, ..] = call.args;
-    send_to(call, &thread_of(call, None, tid)?, sig)
+    send_to(call, &thread_of(None, tid)?, sig)
 }
 
 /// `tgkill(2)`.
 pub(crate) fn sys_tgkill(call: &mut Call<'_>) -> Result<u64> {
     let [tgid, tid, sig, ..] = call.args;
-    send_to(call, &thread_of(call, Some(tgid), tid)?, sig)
+    send_to(call, &thread_of(Some(tgid), tid)?, sig)
 }
 
 fn send_to(call: &Call<'_>, thread: &Arc<Thread>, sig: u64) -> Result<u64> {
@@ -286,7 +313,7 @@ pub(crate) fn sys_rt_sigqueueinfo(call: &mut Call<'_>) -> Result<u64> {
 /// `rt_tgsigqueueinfo(2)`.
 pub(crate) fn sys_rt_tgsigqueueinfo(call: &mut Call<'_>) -> Result<u64> {
     let [tgid, tid, sig, info, ..] = call.args;
-    let thread = thread_of(call, Some(tgid), tid)?;
+    let thread = thread_of(Some(tgid), tid)?;
     if let Some(info) = given_info(call, sig, info)? {
         send::to_thread(&thread, info)?;
     }

@@ -5,8 +5,8 @@
 use alloc::{format, string::String};
 
 use super::{
-    Call, descriptor, file_io, futex, ids, ioctl, itimers, links, memory, message, meta, misc,
-    open, readiness, signals, socket, socket_option, threads, timers,
+    Call, children, descriptor, file_io, futex, ids, ioctl, itimers, links, memory, message, meta,
+    misc, open, readiness, signals, socket, socket_option, threads, timers,
 };
 use crate::errno::{Errno, Result};
 
@@ -95,12 +95,12 @@ pub(crate) const ROWS: &[Row] = rows! {
     53 "socketpair" Implemented(socket::sys_socketpair);
     54 "setsockopt" Implemented(socket_option::sys_setsockopt);
     55 "getsockopt" Implemented(socket_option::sys_getsockopt);
-    56 "clone" Partial(threads::sys_clone, "threads only");
-    57 "fork" Refused(Errno::ENOSYS, "processes are planned");
-    58 "vfork" Refused(Errno::ENOSYS, "processes are planned");
-    59 "execve" Refused(Errno::ENOSYS, "processes are planned");
+    56 "clone" Partial(children::sys_clone, "descriptors, directories and handlers are shared by threads only; no namespaces");
+    57 "fork" Implemented(children::sys_fork);
+    58 "vfork" Implemented(children::sys_vfork);
+    59 "execve" Implemented(children::sys_execve);
     60 "exit" Implemented(threads::sys_exit);
-    61 "wait4" Partial(misc::sys_no_children, "no children yet");
+    61 "wait4" Implemented(children::sys_wait4);
     62 "kill" Partial(signals::sys_kill, "signals do not interrupt another thread in application code until it enters the library OS");
     63 "uname" Partial(misc::sys_uname, "release 6.1.0");
     64 "semget" Refused(Errno::ENOSYS, "System V IPC is planned");
@@ -286,7 +286,7 @@ pub(crate) const ROWS: &[Row] = rows! {
     244 "mq_notify" Refused(Errno::ENOSYS, "POSIX message queues are not planned");
     245 "mq_getsetattr" Refused(Errno::ENOSYS, "POSIX message queues are not planned");
     246 "kexec_load" Refused(Errno::EPERM, "needs a privilege nobody has inside an enclave");
-    247 "waitid" Partial(misc::sys_no_children, "no children yet");
+    247 "waitid" Partial(children::sys_waitid, "no P_PIDFD");
     248 "add_key" Refused(Errno::ENOSYS, "no keyrings");
     249 "request_key" Refused(Errno::ENOSYS, "no keyrings");
     250 "keyctl" Refused(Errno::ENOSYS, "no keyrings");

@@ -1,105 +1,36 @@
-//! Threads: making and ending them, their registers and scheduling.
+//! Threads: ending them, their registers and scheduling.
 
-use alloc::{format, sync::Arc, vec};
+use alloc::vec;
 use core::sync::atomic::Ordering::SeqCst;
 
-use enclave_rt::{context::Context, host};
-
-use super::{Call, End, futex, int, uint};
+use super::{Call, End, int, uint};
 use crate::{
     errno::{Errno, Result},
     linux::sched::{
-        ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS, CLONE_CHILD_CLEARTID,
-        CLONE_CHILD_SETTID, CLONE_FILES, CLONE_FS, CLONE_PARENT_SETTID, CLONE_SETTLS,
-        CLONE_SIGHAND, CLONE_THREAD, CLONE_VM, PR_CAPBSET_READ, PR_GET_DUMPABLE, PR_GET_NAME,
-        PR_GET_NO_NEW_PRIVS, PR_GET_PDEATHSIG, PR_GET_SECCOMP, PR_SET_DUMPABLE, PR_SET_NAME,
+        ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS, PR_CAPBSET_READ,
+        PR_GET_CHILD_SUBREAPER, PR_GET_DUMPABLE, PR_GET_NAME, PR_GET_NO_NEW_PRIVS,
+        PR_GET_PDEATHSIG, PR_GET_SECCOMP, PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_NAME,
         PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, PR_SET_VMA,
     },
-    log::{self, Level},
-    process::{self, thread::Thread},
+    linux::signal::NSIG,
+    process::{end, family::Ended},
     system,
 };
 
-/// What a thread of the same process must share.
-const THREAD_FLAGS: u64 = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
-
-/// `clone(2)`, of threads only.
-pub(crate) fn sys_clone(call: &mut Call<'_>) -> Result<u64> {
-    let [flags, stack, parent_tid, child_tid, tls, _] = call.args;
-    if flags & CLONE_THREAD == 0 {
-        log::once(Level::Warn, "clone of a process (fork, vfork) refused with ENOSYS".into());
-        return Err(Errno::ENOSYS);
-    }
-    if flags & THREAD_FLAGS != THREAD_FLAGS || stack == 0 {
-        return Err(Errno::EINVAL);
-    }
-    let mut start: Context = *call.context;
-    start.rax = 0;
-    start.rsp = stack;
-    if flags & CLONE_SETTLS != 0 {
-        start.fs_base = tls;
-    }
-    let tid = process::next_tid();
-    let limit = system::thread_limit();
-    let made = process::claim_slot(limit, |index| Thread::new(call.process(), tid, index));
-    let Some(thread) = made else {
-        log::once(
-            Level::Error,
-            format!(
-                "all {limit} threads of the enclave are in use; `enclave.threads` in the manifest sets how many there are"
-            ),
-        );
-        return Err(Errno::EAGAIN);
-    };
-    {
-        let parent = call.thread.signals.lock().mask;
-        thread.signals.lock().mask = parent;
-    }
-    if flags & CLONE_PARENT_SETTID != 0 {
-        call.user().write_u32(parent_tid, tid).inspect_err(|_| forget(&thread))?;
-    }
-    if flags & CLONE_CHILD_SETTID != 0 {
-        call.user().write_u32(child_tid, tid).inspect_err(|_| forget(&thread))?;
-    }
-    if flags & CLONE_CHILD_CLEARTID != 0 {
-        thread.clear_child_tid.store(child_tid, SeqCst);
-    }
-    *thread.start.lock() = Some(start);
-    call.process().threads.lock().insert(tid, Arc::clone(&thread));
-    if let Err(error) = enclave_rt::thread::spawn(thread.index) {
-        forget(&thread);
-        log::line(Level::Error, &format!("the host did not start a thread: {error}"));
-        return Err(Errno::EAGAIN);
-    }
-    Ok(u64::from(tid))
-}
-
-fn forget(thread: &Arc<Thread>) {
-    let gone = thread.process.threads.lock().remove(&thread.tid);
-    drop(gone);
-    process::set_slot(thread.index, None);
-}
-
 /// `exit(2)`: ends the thread, and the process with its last one.
 pub(crate) fn sys_exit(call: &mut Call<'_>) -> Result<u64> {
-    let status = exit_status(call.args[0]);
-    let last = call.process().threads.lock().len() == 1;
-    if last {
-        host::exit_process(status);
+    if call.process().threads.lock().len() == 1 {
+        call.process().family.decide(Ended::Exited(uint(call.args[0]) & 0xff));
     }
-    futex::leave(call.thread);
-    forget(call.thread);
     call.end = End::Thread;
     Ok(0)
 }
 
 /// `exit_group(2)`.
 pub(crate) fn sys_exit_group(call: &mut Call<'_>) -> Result<u64> {
-    host::exit_process(exit_status(call.args[0]))
-}
-
-fn exit_status(status: u64) -> u64 {
-    status & 0xff
+    end::begin(call.process(), Ended::Exited(uint(call.args[0]) & 0xff));
+    call.end = End::Thread;
+    Ok(0)
 }
 
 /// `set_tid_address(2)`.
@@ -239,8 +170,24 @@ pub(crate) fn sys_prctl(call: &mut Call<'_>) -> Result<u64> {
             Ok(0)
         }
         PR_GET_NO_NEW_PRIVS => Ok(u64::from(call.process().no_new_privs.load(SeqCst))),
-        PR_GET_PDEATHSIG => call.user().write_u32(arg2, 0).map(|()| 0),
-        PR_SET_PDEATHSIG | PR_GET_SECCOMP => Ok(0),
+        PR_GET_PDEATHSIG => {
+            let signo = call.process().family.parent_death_signal.load(SeqCst);
+            call.user().write_u32(arg2, signo).map(|()| 0)
+        }
+        PR_SET_PDEATHSIG if arg2 > u64::from(NSIG) => Err(Errno::EINVAL),
+        PR_SET_PDEATHSIG => {
+            call.process().family.parent_death_signal.store(uint(arg2), SeqCst);
+            Ok(0)
+        }
+        PR_SET_CHILD_SUBREAPER => {
+            call.process().family.subreaper.store(arg2 != 0, SeqCst);
+            Ok(0)
+        }
+        PR_GET_CHILD_SUBREAPER => {
+            let on = call.process().family.subreaper.load(SeqCst);
+            call.user().write_u32(arg2, u32::from(on)).map(|()| 0)
+        }
+        PR_GET_SECCOMP => Ok(0),
         PR_CAPBSET_READ => {
             if arg2 <= 40 {
                 Ok(1)

@@ -1,6 +1,6 @@
 //! Clocks and sleeping.
 
-use super::{Call, uint};
+use super::{Call, children, uint};
 use crate::{
     errno::{Errno, Result},
     linux::{
@@ -55,8 +55,9 @@ pub(crate) fn sys_time(call: &mut Call<'_>) -> Result<u64> {
 pub(crate) fn sys_times(call: &mut Call<'_>) -> Result<u64> {
     let ticks = |ns: u64| ns / (NS / 100);
     if call.args[0] != 0 {
-        let used = ticks(time::read(crate::linux::time::CLOCK_PROCESS_CPUTIME_ID)?);
-        let tms = Encoder::new().u64(used).u64(0).u64(0).u64(0).finish();
+        let used = ticks(children::used_ns(call)?);
+        let children = ticks(call.process().family.times.lock().children_ns);
+        let tms = Encoder::new().u64(used).u64(0).u64(children).u64(0).finish();
         call.user().write(call.args[0], &tms)?;
     }
     Ok(ticks(time::monotonic_ns()))

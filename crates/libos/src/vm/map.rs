@@ -1,16 +1,18 @@
 //! `mmap(2)`'s choices: where a mapping goes and what is committed at once.
 
-use alloc::sync::Arc;
+use alloc::{format, sync::Arc};
 
 use super::{
     PAGE,
     area::{Area, Backing, Label, Prot},
+    memory::{Reservation, Zone},
     page_down, page_up,
     space::AddressSpace,
 };
 use crate::{
     errno::{Errno, Result},
     fs::file::OpenFile,
+    log::{self, Level},
 };
 
 /// Mappings up to this many bytes are committed when they are made: a fault costs more.
@@ -38,6 +40,8 @@ pub(crate) struct Request {
 pub(crate) enum Placement {
     /// A wish.
     Hint,
+    /// `MAP_32BIT`.
+    Low,
     /// `MAP_FIXED`.
     Replace,
     /// `MAP_FIXED_NOREPLACE`.
@@ -51,7 +55,7 @@ impl AddressSpace {
             return Err(Errno::EINVAL);
         }
         let length = page_up(request.length).ok_or(Errno::ENOMEM)?;
-        let at = self.place(&request, length)?;
+        let (at, reserved) = self.place(&request, length)?;
         let range = at..at + length;
         let backing =
             request.file.map(|(file, offset)| Backing { file, delta: offset.wrapping_sub(at) });
@@ -60,6 +64,7 @@ impl AddressSpace {
         let area =
             Area { prot: request.prot, shared: request.shared, label: request.label, backing };
         self.map(range.clone(), area)?;
+        drop(reserved);
         if eager && request.prot != Prot::NONE {
             // A page that cannot be filled now faults later, where it has a signal.
             let _ = self.populate(range);
@@ -69,18 +74,36 @@ impl AddressSpace {
         Ok(at)
     }
 
-    fn place(&self, request: &Request, length: u64) -> Result<u64> {
-        match request.placement {
+    /// Where the mapping goes; its addresses are taken until the second value is dropped.
+    fn place(&self, request: &Request, length: u64) -> Result<(u64, Option<Reservation>)> {
+        let memory = self.memory();
+        let reservation = match request.placement {
             Placement::Hint => {
                 let hint = page_down(request.addr);
-                let fits = hint.checked_add(length).is_some_and(|end| self.is_free(hint..end));
-                if hint != 0 && fits { Ok(hint) } else { self.find_free(length, PAGE) }
+                let wish = hint.checked_add(length).filter(|_| hint != 0);
+                let granted = wish.and_then(|end| memory.reserve_at(hint..end));
+                granted.map_or_else(|| memory.reserve(length, PAGE, Zone::Any), Ok)?
             }
-            Placement::Replace => Ok(self.check(request.addr, length)?.start),
+            Placement::Low => memory.reserve(length, PAGE, Zone::Low)?,
+            Placement::Replace => {
+                let range = self.check(request.addr, length)?;
+                if !self.may_replace(range.clone()) {
+                    log::line(
+                        Level::Warn,
+                        &format!(
+                            "mapping at {:#x} to {:#x} refused: another process has these addresses",
+                            range.start, range.end
+                        ),
+                    );
+                    return Err(Errno::ENOMEM);
+                }
+                return Ok((range.start, None));
+            }
             Placement::Exact => {
                 let range = self.check(request.addr, length)?;
-                if self.is_free(range.clone()) { Ok(range.start) } else { Err(Errno::EEXIST) }
+                memory.reserve_at(range).ok_or(Errno::EEXIST)?
             }
-        }
+        };
+        Ok((reservation.start(), Some(reservation)))
     }
 }

@@ -5,6 +5,9 @@
 //! committed by page faults in runs of at least [`COMMIT_RUN`] pages, so a reservation of many GiB
 //! costs nothing.
 //!
+//! All address spaces divide one [`memory::Memory`] among them. A new mapping goes where nobody else has one, so
+//! most processes run side by side; those that need the same addresses take turns on a [`seat::Seat`].
+//!
 //! INVARIANT: a page is accepted at most once between two removals, so a host that takes a page away
 //! and offers a zero page in its place gets a fault that nobody resolves, never a silent reset.
 
@@ -12,9 +15,12 @@ pub(crate) mod area;
 pub(crate) mod commit;
 pub(crate) mod fault;
 pub(crate) mod map;
+pub(crate) mod memory;
 pub(crate) mod ranges;
 mod rewriting;
+pub(crate) mod seat;
 pub(crate) mod space;
+pub(crate) mod switch;
 
 /// Bytes of a page.
 pub(crate) const PAGE: u64 = enclave_abi::layout::PAGE;

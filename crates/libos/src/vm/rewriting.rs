@@ -3,7 +3,6 @@
 use core::ops::Range;
 
 use super::{
-    PAGE,
     area::{Area, Prot},
     page_up,
     space::AddressSpace,
@@ -49,12 +48,12 @@ impl AddressSpace {
     /// Commits writable pages for trampolines below `near`: what lies above a program is its heap's.
     fn place_trampolines(&mut self, near: u64, room: usize) -> Result<Range<u64>> {
         let length = page_up(room as u64).ok_or(Errno::ENOMEM)?;
-        let at = self.find_free_below(near, length, PAGE)?;
-        if near - at > REACH {
+        let reserved = self.memory().reserve_below(near, length)?;
+        if near - reserved.start() > REACH {
             return Err(Errno::ENOMEM);
         }
-        let place = at..at + length;
-        self.areas.insert(place.clone(), Area::anonymous(READ_EXECUTE));
+        let place = reserved.range();
+        self.map(place.clone(), Area::anonymous(READ_EXECUTE))?;
         self.commit.add(place.clone())?;
         Ok(place)
     }

@@ -1,14 +1,16 @@
 //! An address space: its areas, committed pages and program break.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, string::String, sync::Arc, vec::Vec};
 use core::ops::Range;
 
 use super::{
     PAGE,
     area::{Area, Label, Prot},
     commit::Commit,
-    page_down, page_up,
+    memory::{Memory, Reservation, Zone},
+    page_up,
     ranges::RangeMap,
+    seat::Seat,
 };
 use crate::{
     errno::{Errno, Result},
@@ -16,13 +18,20 @@ use crate::{
     rt,
 };
 
+/// Most bytes of addresses that are kept free for a program's heap to grow into.
+const HEAP_ROOM: u64 = 1 << 30;
+/// Fewest.
+const HEAP_ROOM_MIN: u64 = 16 << 20;
+
 /// The memory of a process.
 #[derive(Debug)]
 pub(crate) struct AddressSpace {
+    pub(super) id: u64,
     pub(super) areas: RangeMap<Area>,
     pub(super) commit: Commit,
-    /// Where the program may map at all.
-    pub(super) bounds: Range<u64>,
+    pub(super) seat: Arc<Seat>,
+    /// Addresses that no other process gets, for the heap.
+    pub(super) heap_room: Range<u64>,
     /// System calls that enter without a trap.
     pub(super) rewriter: Rewriter,
     pub(super) brk_start: u64,
@@ -30,19 +39,33 @@ pub(crate) struct AddressSpace {
 }
 
 impl AddressSpace {
-    pub(crate) fn new(bounds: Range<u64>, edmm: bool) -> Self {
+    /// An empty one, number `id` on its seat.
+    pub(super) fn empty(memory: Arc<Memory>, seat: Arc<Seat>, id: u64) -> Self {
         Self {
+            id,
             areas: RangeMap::new(),
-            commit: Commit::new(edmm),
-            bounds,
+            commit: Commit::new(memory),
+            seat,
+            heap_room: 0..0,
             rewriter: Rewriter::default(),
             brk_start: 0,
             brk_end: 0,
         }
     }
 
+    /// One that has application memory for itself.
+    #[cfg(test)]
+    pub(crate) fn new(bounds: Range<u64>, edmm: bool) -> Self {
+        Self::empty(Memory::new(bounds, edmm), Seat::new(), 0)
+    }
+
     pub(crate) fn bounds(&self) -> Range<u64> {
-        self.bounds.clone()
+        self.commit.memory.bounds()
+    }
+
+    /// The application memory that it has a part of.
+    pub(crate) const fn memory(&self) -> &Arc<Memory> {
+        &self.commit.memory
     }
 
     /// Whether every page of `range` is mapped.
@@ -67,48 +90,61 @@ impl AddressSpace {
         }
         let length = page_up(length).ok_or(Errno::ENOMEM)?;
         let end = addr.checked_add(length).ok_or(Errno::ENOMEM)?;
-        if addr < self.bounds.start || end > self.bounds.end {
+        let bounds = self.bounds();
+        if addr < bounds.start || end > bounds.end {
             return Err(Errno::ENOMEM);
         }
         Ok(addr..end)
     }
 
-    /// A free range of `length` bytes, the highest that fits; `align` is a power of two.
-    pub(crate) fn find_free(&self, length: u64, align: u64) -> Result<u64> {
-        self.find_free_below(self.bounds.end, length, align)
+    /// Whether this address space may map `range` although something is there: its own, or what belongs to
+    /// processes it takes turns with.
+    pub(crate) fn may_replace(&self, range: Range<u64>) -> bool {
+        let foreign = |gap: Range<u64>| {
+            let users = self.commit.memory.users(gap).into_iter();
+            users.flat_map(|(run, _)| self.outside_heap_room(run)).next().is_some()
+        };
+        self.areas.gaps(range).into_iter().all(|gap| !foreign(gap) || self.seat.is_shared())
     }
 
-    /// As [`Self::find_free`], below `limit`.
-    pub(super) fn find_free_below(&self, limit: u64, length: u64, align: u64) -> Result<u64> {
-        let mut end = limit;
-        for (run, _) in self.areas.iter().rev().skip_while(|(run, _)| run.start >= limit) {
-            if let Some(at) = fit(run.end, end, length, align) {
-                return Ok(at);
-            }
-            end = run.start;
-        }
-        fit(self.bounds.start, end, length, align).ok_or(Errno::ENOMEM)
-    }
-
-    /// Whether `range` is inside the bounds and free.
-    pub(crate) fn is_free(&self, range: Range<u64>) -> bool {
-        range.start >= self.bounds.start
-            && range.end <= self.bounds.end
-            && self.areas.within(range).is_empty()
+    fn outside_heap_room(&self, run: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+        let room = &self.heap_room;
+        let below = run.start..run.end.min(room.start);
+        let above = run.start.max(room.end)..run.end;
+        [below, above].into_iter().filter(|part| part.start < part.end)
     }
 
     /// Maps `area` at `range`, replacing what was there.
     pub(crate) fn map(&mut self, range: Range<u64>, area: Area) -> Result<()> {
         self.unmap(range.clone())?;
-        self.areas.insert(range, area);
-        Ok(())
+        self.insert(range, area)
+    }
+
+    /// Adds an area where this address space has none.
+    fn insert(&mut self, range: Range<u64>, area: Area) -> Result<()> {
+        self.commit.memory.take(range.clone());
+        self.areas.insert(range.clone(), area);
+        self.evict(range)
     }
 
     /// Unmaps `range`.
     pub(crate) fn unmap(&mut self, range: Range<u64>) -> Result<()> {
         self.rewriter.forget(range.clone());
-        self.areas.remove(range.clone());
-        self.commit.remove(range)
+        let removed = self.areas.remove(range.clone());
+        // Nobody else gets the addresses before their pages are gone.
+        let dropped = self.drop_pages(range);
+        for (run, _) in removed {
+            self.commit.memory.release(run);
+        }
+        dropped
+    }
+
+    /// Unmaps everything: the last process that had it is gone.
+    pub(super) fn clear(&mut self) {
+        // Pages that the host does not take back stay committed, to nobody's harm.
+        let _ = self.unmap(self.bounds());
+        let room = core::mem::replace(&mut self.heap_room, 0..0);
+        self.commit.memory.release(room);
     }
 
     /// Changes the rights of `range`, all of which must be mapped.
@@ -117,6 +153,9 @@ impl AddressSpace {
             return Err(Errno::ENOMEM);
         }
         for (run, mut area) in self.areas.within(range.clone()) {
+            if prot.can_write() && !area.prot.can_write() && !area.shared {
+                self.unshare(run.clone())?;
+            }
             area.prot = prot;
             self.areas.insert(run, area);
         }
@@ -127,6 +166,14 @@ impl AddressSpace {
     pub(crate) fn set_brk(&mut self, start: u64) {
         self.brk_start = start;
         self.brk_end = start;
+        let mut size = HEAP_ROOM;
+        while size >= HEAP_ROOM_MIN {
+            if let Some(room) = self.commit.memory.reserve_at(start..start.saturating_add(size)) {
+                self.heap_room = room.keep();
+                return;
+            }
+            size /= 2;
+        }
     }
 
     /// `brk(2)`: the new break, or the old one where it cannot move.
@@ -141,11 +188,17 @@ impl AddressSpace {
         let old = page_up(self.brk_end)?;
         let new = page_up(addr)?;
         if new > old {
-            if !self.is_free(old..new) {
+            let beyond = old.max(self.heap_room.end)..new;
+            let reserved = match beyond.is_empty() {
+                true => None,
+                false => Some(self.commit.memory.reserve_at(beyond)?),
+            };
+            if !self.areas.within(old..new).is_empty() {
                 return None;
             }
             let area = Area::labelled(Prot::READ_WRITE, Label::Heap);
-            self.areas.insert(old..new, area);
+            self.insert(old..new, area).ok()?;
+            drop(reserved);
             self.settle(old..new);
         } else if new < old {
             self.unmap(new..old).ok()?;
@@ -158,7 +211,8 @@ impl AddressSpace {
         if !self.is_mapped(range.clone()) {
             return Err(Errno::ENOMEM);
         }
-        self.commit.remove(range.clone())?;
+        self.drop_pages(range.clone())?;
+        self.evict(range.clone())?;
         self.settle(range);
         Ok(())
     }
@@ -180,23 +234,26 @@ impl AddressSpace {
         }
         let mut area = area.clone();
         let old_size = old.end - old.start;
+        let mut reserved: Option<Reservation> = None;
         let target = match how {
-            Remap::Fixed(at) => at,
+            Remap::Fixed(at) if self.may_replace(at..at + new_size) => at,
+            Remap::Fixed(_) => return Err(Errno::ENOMEM),
             Remap::InPlace | Remap::MayMove if new_size <= old_size => {
                 self.unmap(old.start + new_size..old.end)?;
                 return Ok(old.start);
             }
             Remap::InPlace | Remap::MayMove => {
                 let end = old.start.checked_add(new_size).ok_or(Errno::ENOMEM)?;
-                if self.is_free(old.end..end) {
-                    self.areas.insert(old.end..end, area);
+                if let Some(room) = self.commit.memory.reserve_at(old.end..end) {
+                    self.insert(room.range(), area)?;
                     self.settle(old.end..end);
                     return Ok(old.start);
                 }
                 if how == Remap::InPlace {
                     return Err(Errno::ENOMEM);
                 }
-                self.find_free(new_size, PAGE)?
+                let room = self.commit.memory.reserve(new_size, PAGE, Zone::Any)?;
+                reserved.insert(room).start()
             }
         };
         if let Some(backing) = &mut area.backing {
@@ -205,6 +262,7 @@ impl AddressSpace {
         self.map(target..target + new_size, area.clone())?;
         self.move_pages(old.clone(), target, new_size.min(old_size), area.prot)?;
         self.unmap(old)?;
+        drop(reserved);
         Ok(target)
     }
 
@@ -220,7 +278,7 @@ impl AddressSpace {
             if at < gap.start {
                 let to = at - old.start + target..gap.start - old.start + target;
                 self.commit.add(to.clone())?;
-                self.commit.protect(at..gap.start, Prot::READ_WRITE)?;
+                self.commit.memory.make_readable(at..gap.start)?;
                 rt::copy_within_user(at, to.start, gap.start - at)?;
                 self.commit.protect(to, prot)?;
             }
@@ -278,9 +336,4 @@ pub(crate) enum Remap {
     MayMove,
     /// At this address, replacing what is there.
     Fixed(u64),
-}
-
-fn fit(low: u64, high: u64, length: u64, align: u64) -> Option<u64> {
-    let at = high.checked_sub(length)? & !(align - 1);
-    (at >= low).then_some(page_down(at))
 }
