@@ -8,7 +8,7 @@
 use core::{
     fmt,
     ops::{Deref, DerefMut},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicUsize, Ordering, fence},
 };
 
 pub(crate) use enclave_rt::sync::{Mutex, MutexGuard};
@@ -85,6 +85,8 @@ impl<T> DerefMut for LockGuard<'_, T> {
 impl<T> Drop for LockGuard<'_, T> {
     fn drop(&mut self) {
         self.guard = None;
+        // The unlocking store must be seen before the sleepers are counted: who counts itself later finds the lock free.
+        fence(Ordering::SeqCst);
         if self.lock.sleepers.load(Ordering::SeqCst) != 0 {
             self.lock.queue.wake_all();
         }
