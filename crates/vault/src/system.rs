@@ -2,9 +2,12 @@
 
 mod audit;
 mod leases;
+mod limits;
 mod mounts;
 mod policies;
+mod rekey;
 mod seal;
+mod tools;
 mod wrapping;
 
 use std::sync::OnceLock;
@@ -23,11 +26,14 @@ impl Engine for System {
         TABLE.get_or_init(|| {
             let groups = [
                 seal::paths(),
+                rekey::paths(),
                 audit::paths(),
                 mounts::paths(),
                 policies::paths(),
                 leases::paths(),
                 wrapping::paths(),
+                limits::paths(),
+                tools::paths(),
             ];
             PathTable::new(
                 "The system backend: control, policy and debugging.",

@@ -12,10 +12,13 @@ use crate::audit::Audit;
 use crate::barrier::{Barrier, Transaction};
 use crate::identity::Identity;
 use crate::lease::{Ground, Held, Leases, ProfileId};
+use crate::lockout::Lockout;
 use crate::mount::{MountEntry, MountTable};
 use crate::mount_storage::MountStorage;
+use crate::passwords::PasswordPolicy;
 use crate::policies::Policies;
 use crate::policy::Acl;
+use crate::quotas::Quotas;
 use crate::time::{ClockState, HostClock, TrustedTime};
 use crate::{Error, random};
 
@@ -30,6 +33,8 @@ pub(crate) struct Active {
     pub(crate) policies: Policies,
     pub(crate) audit: Audit,
     pub(crate) identity: Identity,
+    pub(crate) quotas: Quotas,
+    pub(crate) lockout: Lockout,
     pub(crate) time: TrustedTime,
     pub(crate) system_ttls: (Seconds, Seconds),
     mounts: RwLock<Arc<MountTable>>,
@@ -80,6 +85,8 @@ impl Active {
             leases: Leases::load(Arc::clone(&barrier))?,
             policies: Policies::new(Arc::clone(&barrier)),
             identity: Identity::load(Arc::clone(&barrier))?,
+            quotas: Quotas::load(Arc::clone(&barrier))?,
+            lockout: Lockout::default(),
             audit: Audit::load(Arc::clone(&barrier), setup.clock.wall_ms())?,
             time,
             system_ttls: (setup.settings.default_lease_ttl, setup.settings.max_lease_ttl),
@@ -200,6 +207,15 @@ fn engine_key(entry: &MountEntry) -> String {
     format!("{} {version}", entry.uuid)
 }
 
+impl Active {
+    fn make_password(&self, policy: Option<&str>) -> Result<String, Error> {
+        let Some(name) = policy else { return Ok(PasswordPolicy::default().generate()) };
+        let row = self.barrier.get(&format!("password-policy/{name}"))?;
+        let row = row.ok_or_else(|| Error::Invalid(format!("no password policy {name:?}")))?;
+        Ok(PasswordPolicy::parse(&String::from_utf8_lossy(&row.content))?.generate())
+    }
+}
+
 impl Ground for Active {
     fn mount_generation(&self, accessor: &str) -> Option<u64> {
         self.mounts().by_accessor(accessor).map(|entry| entry.generation)
@@ -223,9 +239,9 @@ impl System for Active {
 
     fn password<'a>(
         &'a self,
-        _policy: Option<&'a str>,
+        policy: Option<&'a str>,
     ) -> Boxed<'a, Result<String, vault_sdk::Error>> {
-        Box::pin(std::future::ready(Ok(random::base62(20))))
+        Box::pin(std::future::ready(self.make_password(policy).map_err(vault_sdk::Error::from)))
     }
 
     fn entity<'a>(&'a self, id: &'a str) -> Boxed<'a, Result<Option<Data>, vault_sdk::Error>> {

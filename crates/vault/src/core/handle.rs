@@ -123,6 +123,20 @@ impl Way<'_> {
         let rest = self.path[mount.path.len()..].to_owned();
         let mounted = self.active.engine(mount);
         let is_open = self.is_unauthenticated(mount, mounted.as_ref(), &rest);
+        let remote = self.inbound.connection.remote;
+        let login = mounted.as_ref().filter(|_| is_open && mount.class == MountClass::Auth);
+        let login = login.map(|engine| {
+            let request = self.request(mount, rest.clone(), None);
+            (engine.login_alias(&request), engine.login_role(&request))
+        });
+        let (alias, role) = login.unwrap_or_default();
+        let now = self.active.now();
+        self.active.quotas.admit(&self.path, &mount.path, role.as_deref(), remote, now)?;
+        if let Some(alias) = &alias
+            && self.active.lockout.is_locked(&mount.accessor, alias, now)
+        {
+            return Err(Error::Denied);
+        }
         let token = if is_open { None } else { Some(Arc::new(self.authenticate()?)) };
         if let Some(token) = &token {
             trail.authenticated(&self.active, token);
@@ -165,6 +179,15 @@ impl Way<'_> {
         }
         trail.log_request(&self.active, "")?;
         let answer = engine_wait(engine.handle(&request, context));
+        if let Some(alias) = &alias {
+            match &answer {
+                Ok(_) => self.active.lockout.forget(&mount.accessor, alias),
+                Err(SdkError::BadCredentials(_)) => {
+                    self.active.lockout.fail(&mount.accessor, alias, now);
+                }
+                Err(_) => {}
+            }
+        }
         let reply = answer.map_err(Error::from).and_then(|response| {
             self.finish(mount, &request, token.as_deref(), response, native.take())
         });
@@ -189,7 +212,12 @@ impl Way<'_> {
             (None, "identity") => IdentityEngine::table().find(rest),
             _ => None,
         };
-        info.is_some_and(|info| info.unauthenticated)
+        let is_older_form = self.core.setup.settings.unauthenticated_rekey
+            && mount.kind == "system"
+            && ["rekey/", "rekey-recovery-key/", "generate-root/"]
+                .iter()
+                .any(|p| rest.starts_with(p));
+        is_older_form || info.is_some_and(|info| info.unauthenticated)
     }
 
     /// Finds the token of the request, and counts its use.
@@ -241,7 +269,7 @@ impl Way<'_> {
     ) -> Result<Reply, Error> {
         let mut reply = Reply {
             request_id: self.id.clone(),
-            mount_kind: mount.kind.clone(),
+            mount_kind: if is_bare(&self.path) { "status".to_owned() } else { mount.kind.clone() },
             warnings: std::mem::take(&mut response.warnings),
             headers: std::mem::take(&mut response.headers),
             lease_duration: response.lease_duration,
@@ -279,6 +307,18 @@ impl Way<'_> {
         }
         self.active.wrap(reply, wanted, &self.path)
     }
+}
+
+/// Paths whose answer is the whole document, as they were once served without a token.
+fn is_bare(path: &str) -> bool {
+    let bare = [
+        "sys/rekey/",
+        "sys/rekey-recovery-key/",
+        "sys/generate-root/",
+        "sys/internal/specs/openapi",
+    ];
+    let is_backup = path.ends_with("backup");
+    bare.iter().any(|prefix| path.starts_with(prefix)) && !is_backup
 }
 
 fn is_not_found(reply: &Reply) -> bool {

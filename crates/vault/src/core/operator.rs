@@ -12,22 +12,43 @@ use crate::{Error, hex, random};
 #[derive(Debug, Default)]
 pub(crate) struct Operator {
     unseal: Collection,
+    pub(crate) rekey: Option<Rekey>,
+    pub(crate) root: Option<RootGeneration>,
 }
 
 /// Shares collected so far, under a nonce.
 #[derive(Debug, Default)]
-pub(super) struct Collection {
-    pub(super) nonce: String,
-    pub(super) shares: Vec<Secret<Vec<u8>>>,
+pub(crate) struct Collection {
+    pub(crate) nonce: String,
+    pub(crate) shares: Vec<Secret<Vec<u8>>>,
+}
+
+/// A rekey under way.
+#[derive(Debug)]
+pub(crate) struct Rekey {
+    pub(crate) collection: Collection,
+    pub(crate) threshold: u8,
+    pub(crate) shares: u8,
+    pub(crate) verify: bool,
+    /// What waits for verification, with the new shares brought so far.
+    pub(crate) made: Option<(seal::Made, Collection)>,
+}
+
+/// The generation of a root token under way.
+#[derive(Debug)]
+pub(crate) struct RootGeneration {
+    pub(crate) collection: Collection,
+    /// As long as a token.
+    pub(crate) otp: String,
 }
 
 impl Collection {
-    pub(super) fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         Collection { nonce: random::uuid(), shares: Vec::new() }
     }
 
     /// Adds a share, once. Returns all when there are `threshold`.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         share: Secret<Vec<u8>>,
         threshold: u8,
@@ -137,7 +158,7 @@ impl Inner {
 }
 
 /// The Shamir slot's key from enough shares.
-pub(super) fn recovery_key(shares: &[Secret<Vec<u8>>]) -> Result<Secret<[u8; 32]>, Error> {
+pub(crate) fn recovery_key(shares: &[Secret<Vec<u8>>]) -> Result<Secret<[u8; 32]>, Error> {
     let combined = match shares {
         [only] => only.clone(),
         several => shamir::combine(several)?,

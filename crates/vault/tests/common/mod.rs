@@ -19,22 +19,35 @@ use vault_sdk::time::Seconds;
 use vault_sdk::{Auth, Body, Boxed, Data, Engine, Lease, MountClass, Operation, Response};
 use zeroize::Zeroizing;
 
-/// A clock that tests move.
+/// A clock that tests move, and set back.
 #[derive(Debug)]
-pub(crate) struct Clock(pub(crate) AtomicU64);
+pub(crate) struct Clock {
+    monotonic: AtomicU64,
+    /// What the wall clock is behind.
+    behind: AtomicU64,
+}
 
 impl Clock {
+    pub(crate) fn new(now_ms: u64) -> Self {
+        Clock { monotonic: AtomicU64::new(now_ms), behind: AtomicU64::new(0) }
+    }
+
     pub(crate) fn pass(&self, seconds: u64) {
-        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+        self.monotonic.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
+    /// Puts the wall clock this much behind the time that has passed.
+    pub(crate) fn set_behind(&self, seconds: u64) {
+        self.behind.store(seconds * 1000, Ordering::SeqCst);
     }
 }
 
 impl HostClock for Clock {
     fn wall_ms(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
+        self.monotonic_ms() - self.behind.load(Ordering::SeqCst)
     }
     fn monotonic_ms(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
+        self.monotonic.load(Ordering::SeqCst)
     }
 }
 
@@ -163,7 +176,7 @@ impl Server {
     /// Initialised with three shares of which two unseal, and unsealed.
     pub(crate) fn new() -> Self {
         let store = Memory::new();
-        let clock = Arc::new(Clock(AtomicU64::new(1_700_000_000_000)));
+        let clock = Arc::new(Clock::new(1_700_000_000_000));
         let core = Core::new(setup(Arc::new(store.clone()), Arc::clone(&clock))).unwrap();
         let mut server = Server { core, store, clock, shares: Vec::new(), root: String::new() };
         let init = json!({ "secret_shares": 3, "secret_threshold": 2 });
