@@ -221,6 +221,19 @@ impl Core {
         self.0.seal();
     }
 
+    /// Writes a snapshot of the store, for [`crate::snapshot::restore`].
+    ///
+    /// # Errors
+    ///
+    /// If the server is sealed, or the store or `out` fails.
+    pub fn write_snapshot(
+        &self,
+        out: &mut dyn std::io::Write,
+    ) -> Result<(), crate::snapshot::SnapshotError> {
+        let active = self.0.active().ok_or(crate::snapshot::SnapshotError::Sealed)?;
+        crate::snapshot::write(&active.barrier, out)
+    }
+
     /// Opens audit files anew, after somebody moved them away (SIGHUP).
     pub fn reopen_audit(&self) {
         if let Some(active) = self.0.active() {
@@ -296,7 +309,11 @@ impl Inner {
             Arc::clone(&self.setup.freshness),
             &root_key,
         )?;
-        let active = Active::open(barrier, root_key, &self.setup)?;
+        let mut active = Active::open(barrier, root_key, &self.setup)?;
+        if crate::snapshot::is_restored(&*self.setup.store)? {
+            active.begin_anew()?;
+            crate::snapshot::settle(&*self.setup.store)?;
+        }
         *self.active.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(active));
         Ok(())
     }

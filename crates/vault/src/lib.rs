@@ -28,6 +28,7 @@ mod quotas;
 mod random;
 mod reply;
 pub mod seal;
+pub mod snapshot;
 mod system;
 pub mod time;
 mod token;

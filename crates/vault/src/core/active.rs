@@ -11,7 +11,7 @@ use super::{Engines, Setup};
 use crate::audit::Audit;
 use crate::barrier::{Barrier, Transaction};
 use crate::identity::Identity;
-use crate::lease::{Ground, Held, Leases, ProfileId};
+use crate::lease::{Ground, Held, Leases, ProfileId, Revocation, RevocationKind};
 use crate::lockout::Lockout;
 use crate::mount::{MountEntry, MountTable};
 use crate::mount_storage::MountStorage;
@@ -37,6 +37,8 @@ pub(crate) struct Active {
     pub(crate) lockout: Lockout,
     pub(crate) time: TrustedTime,
     pub(crate) system_ttls: (Seconds, Seconds),
+    /// Whether this store was restored from a snapshot and nobody has a token since.
+    pub(crate) is_restored: bool,
     mounts: RwLock<Arc<MountTable>>,
     /// Held while mounts change.
     pub(crate) mounting: Mutex<()>,
@@ -90,6 +92,7 @@ impl Active {
             audit: Audit::load(Arc::clone(&barrier), setup.clock.wall_ms())?,
             time,
             system_ttls: (setup.settings.default_lease_ttl, setup.settings.max_lease_ttl),
+            is_restored: false,
             mounts: RwLock::new(Arc::new(MountTable::default())),
             mounting: Mutex::default(),
             engines: RwLock::default(),
@@ -101,6 +104,19 @@ impl Active {
         active.now();
         active.set_mounts(mounts, &setup.engines);
         Ok(active)
+    }
+
+    /// After a snapshot was restored: whatever was issued before is void.
+    pub(crate) fn begin_anew(&mut self) -> Result<(), Error> {
+        self.leases.revoke(Revocation {
+            kind: RevocationKind::Sequence,
+            target: "root".to_owned(),
+            below: self.barrier.next_sequence(),
+            started_ms: self.now(),
+            force: true,
+        })?;
+        self.is_restored = true;
+        Ok(())
     }
 
     /// The trusted time in milliseconds, and what it is worth.

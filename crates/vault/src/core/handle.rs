@@ -217,7 +217,9 @@ impl Way<'_> {
             && ["rekey/", "rekey-recovery-key/", "generate-root/"]
                 .iter()
                 .any(|p| rest.starts_with(p));
-        is_older_form || info.is_some_and(|info| info.unauthenticated)
+        let is_beginning =
+            self.active.is_restored && mount.kind == "system" && rest.starts_with("generate-root/");
+        is_older_form || is_beginning || info.is_some_and(|info| info.unauthenticated)
     }
 
     /// Finds the token of the request, and counts its use.
