@@ -61,7 +61,7 @@ fn mount_path(pattern: &'static str, class: MountClass) -> Path<System> {
             Field::string("type", "The engine."),
             Field::string("description", "In words."),
             Field::map("config", "How it is tuned."),
-            Field::map("options", "The engine's own options."),
+            Field::text_map("options", "The engine's own options."),
             Field::bool("local", "Not replicated."),
             Field::bool("seal_wrap", "Accepted; every row is encrypted."),
             Field::bool("external_entropy_access", "Accepted."),
