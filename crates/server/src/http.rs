@@ -88,12 +88,12 @@ impl App {
             Ok(inbound) => inbound,
             Err(answer) => return answer,
         };
-        let is_read = inbound.is_read();
-        let started = self.metrics.started(is_read);
+        let asked = inbound.asked();
+        let started = self.metrics.started(asked != envelope::Asked::Write);
         let reply = self.ask(inbound).await;
         self.metrics.finished(started);
         match reply {
-            Ok(reply) => envelope::answer(reply, is_read, legacy),
+            Ok(reply) => envelope::answer(reply, asked, legacy),
             Err(error) => status::answer(&error),
         }
     }
@@ -101,7 +101,7 @@ impl App {
     /// Hands a request to the core. Reads are served where they are; what may wait for the disk, for a hash of
     /// a password or for another system leaves this thread's other connections to other threads.
     async fn ask(&self, inbound: inbound::Read) -> Result<vault::Reply, vault::Error> {
-        if inbound.is_read() {
+        if inbound.asked() != envelope::Asked::Write {
             self.core.handle(inbound.into_inner())
         } else {
             tokio::task::block_in_place(|| self.core.handle(inbound.into_inner()))

@@ -1,5 +1,5 @@
 //! The binary over real sockets: what a client sees on the wire.
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 #![allow(clippy::disallowed_methods, reason = "tests start the program they test")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -107,9 +107,7 @@ impl TokenEngine {
             return Err(Error::invalid("missing accessor_id"));
         }
         let held = self.0.active.find_accessor(accessor)?;
-        held.ok_or_else(|| {
-            vault_sdk::Error::Status { status: 403, text: "invalid accessor".into() }.into()
-        })
+        held.ok_or_else(|| Error::invalid("invalid accessor"))
     }
 
     fn lookup(&self, call: &Call<'_>) -> Result<Response, Error> {

@@ -49,8 +49,19 @@ pub(super) fn repeats_data(path: &str) -> bool {
     })
 }
 
+/// What kind of request is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Nothing there is a 404.
+    Read,
+    /// No names are a 404, too.
+    List,
+    /// Nothing to say is a 204.
+    Write,
+}
+
 /// Makes an answer of a reply.
-pub(super) fn answer(mut reply: Reply, is_read: bool, repeats: bool) -> Answer {
+pub(super) fn answer(mut reply: Reply, asked: Asked, repeats: bool) -> Answer {
     let mut body = std::mem::take(&mut reply.body);
     let headers = std::mem::take(&mut reply.headers);
     if let ("status", Body::Data(data)) = (reply.mount_kind.as_str(), &body) {
@@ -69,9 +80,9 @@ pub(super) fn answer(mut reply: Reply, is_read: bool, repeats: bool) -> Answer {
             Body::Empty if reply.auth.is_some() || !reply.warnings.is_empty() => {
                 enveloped(StatusCode::OK, &reply, None, false)
             }
-            Body::Empty if is_read => Answer::not_found(),
+            Body::Empty if asked != Asked::Write => Answer::not_found(),
             Body::Empty => Answer::empty(),
-            Body::Data(data) if is_empty_list(is_read, data) => missing(&reply),
+            Body::Data(data) if asked == Asked::List && data.is_empty() => missing(&reply),
             Body::Data(data) => enveloped(StatusCode::OK, &reply, Some(data), repeats),
             Body::Status(status, data) => {
                 let data = (!data.is_empty()).then_some(&*data);
@@ -85,11 +96,6 @@ pub(super) fn answer(mut reply: Reply, is_read: bool, repeats: bool) -> Answer {
 
 fn code(status: u16) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-}
-
-/// A list without names, which engines answer as an object without anything.
-fn is_empty_list(is_read: bool, data: &Data) -> bool {
-    is_read && data.is_empty()
 }
 
 fn missing(reply: &Reply) -> Answer {
@@ -181,7 +187,7 @@ mod tests {
 
     #[test]
     fn every_key_is_there() {
-        let answer = answer(reply(data(json!({ "a": 1 }))), true, false);
+        let answer = answer(reply(data(json!({ "a": 1 }))), Asked::Read, false);
         assert_eq!(
             parsed(&answer),
             json!({
@@ -195,21 +201,23 @@ mod tests {
 
     #[test]
     fn nothing_is_204_after_a_write_and_404_after_a_read() {
-        let status = |body, is_read| answer(reply(body), is_read, false).status.as_u16();
-        assert_eq!(status(Body::Empty, false), 204);
-        assert_eq!(status(Body::Empty, true), 404);
-        assert_eq!(status(data(json!({})), true), 404);
-        assert_eq!(status(data(json!({})), false), 200);
+        let status = |body, asked| answer(reply(body), asked, false).status.as_u16();
+        assert_eq!(status(Body::Empty, Asked::Write), 204);
+        assert_eq!(status(Body::Empty, Asked::Read), 404);
+        assert_eq!(status(data(json!({})), Asked::List), 404);
+        assert_eq!(status(data(json!({})), Asked::Read), 200);
+        assert_eq!(status(data(json!({})), Asked::Write), 200);
         let mut warned = reply(Body::Empty);
         warned.warnings.push("w".to_owned());
-        assert_eq!(parsed(&answer(warned, false, false))["warnings"], json!(["w"]));
+        assert_eq!(parsed(&answer(warned, Asked::Write, false))["warnings"], json!(["w"]));
     }
 
     #[test]
     fn old_paths_repeat_their_data() {
         assert!(repeats_data("sys/mounts") && repeats_data("sys/policy/x"));
         assert!(!repeats_data("sys/policies/acl") && !repeats_data("secret/sys/mounts"));
-        let answer = answer(reply(data(json!({ "secret/": {}, "lease_id": 1 }))), true, true);
+        let answer =
+            answer(reply(data(json!({ "secret/": {}, "lease_id": 1 }))), Asked::Read, true);
         let value = parsed(&answer);
         assert_eq!(value["secret/"], value["data"]["secret/"]);
         assert_eq!(value["lease_id"], "");
@@ -219,7 +227,7 @@ mod tests {
     fn a_wrapped_answer_shows_nothing_else() {
         let mut wrapped = reply(data(json!({ "canary": "canary" })));
         wrapped.wrap = Some(IssuedWrap::default());
-        let answer = answer(wrapped, true, false);
+        let answer = answer(wrapped, Asked::Read, false);
         let value = parsed(&answer);
         assert_eq!((&value["request_id"], &value["data"]), (&json!(""), &Value::Null));
         assert!(!String::from_utf8_lossy(&answer.body).contains("canary"));

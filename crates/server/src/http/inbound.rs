@@ -14,17 +14,21 @@ use zeroize::Zeroizing;
 use super::Peer;
 use super::answer::Answer;
 use super::body;
+use super::envelope::Asked;
 
 /// A request that is read.
 pub(super) struct Read(Inbound);
 
 impl Read {
-    /// Whether it only reads.
-    pub(super) fn is_read(&self) -> bool {
-        matches!(
-            self.0.operation,
-            Operation::Read | Operation::List | Operation::Scan | Operation::Help
-        )
+    /// What kind of request it is.
+    pub(super) fn asked(&self) -> Asked {
+        match self.0.operation {
+            Operation::List | Operation::Scan => Asked::List,
+            Operation::Read | Operation::Help => Asked::Read,
+            Operation::Create | Operation::Update | Operation::Patch | Operation::Delete => {
+                Asked::Write
+            }
+        }
     }
 
     pub(super) fn into_inner(self) -> Inbound {

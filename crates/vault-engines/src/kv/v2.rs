@@ -276,13 +276,13 @@ async fn read_data(call: &Call<'_>) -> Result<Response, Error> {
 }
 
 /// The version that must be the newest, if the call names one.
-fn cas(call: &Call<'_>) -> Result<Option<u64>, Error> {
+fn cas(call: &Call<'_>) -> Result<Option<i64>, Error> {
     let Some(cas) = call.map("options").and_then(|options| options.get("cas")) else {
         return Ok(None);
     };
     let number = match cas {
         Value::Null => return Ok(None),
-        Value::Number(number) => number.as_u64(),
+        Value::Number(number) => number.as_i64(),
         Value::String(text) => text.parse().ok(),
         _ => None,
     };
@@ -290,12 +290,12 @@ fn cas(call: &Call<'_>) -> Result<Option<u64>, Error> {
     Ok(Some(number))
 }
 
-fn check_cas(cas: Option<u64>, metadata: &Metadata, config: &Config) -> Result<(), Error> {
+fn check_cas(cas: Option<i64>, metadata: &Metadata, config: &Config) -> Result<(), Error> {
     match cas {
         None if metadata.needs_cas(config) => {
             Err(Error::invalid("check-and-set parameter required for this call"))
         }
-        Some(cas) if cas != metadata.current_version => {
+        Some(cas) if u64::try_from(cas) != Ok(metadata.current_version) => {
             Err(Error::invalid("check-and-set parameter did not match the current version"))
         }
         _ => Ok(()),

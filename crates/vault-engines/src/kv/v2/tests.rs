@@ -45,6 +45,7 @@ fn check_and_set_lets_one_writer_win() {
     assert_eq!(set(json!(0)).unwrap(), 1);
     let mismatch = "check-and-set parameter did not match the current version";
     assert_eq!(set(json!(0)).unwrap_err().to_string(), mismatch);
+    assert_eq!(set(json!(-1)).unwrap_err().to_string(), mismatch);
     assert_eq!(set(json!("1")).unwrap(), 2);
     assert_eq!(set(json!("x")).unwrap_err().to_string(), "error parsing check-and-set parameter");
     bench.ask(Operation::Update, "config", json!({ "cas_required": true })).unwrap();
