@@ -43,6 +43,7 @@ pub mod report;
 pub mod sync;
 pub mod thread;
 pub mod user;
+pub mod vdso;
 pub mod xstate;
 
 pub use from_host::FromHost;

@@ -42,6 +42,7 @@ mod tick;
 mod time;
 mod timer;
 mod user;
+mod vdso;
 mod vm;
 mod wait;
 

@@ -7,6 +7,8 @@
 
 use enclave_rt::sync::Mutex;
 
+use crate::vdso::{self, Reading, Which};
+
 /// Longest time by the counter alone, in nanoseconds.
 const ANCHOR_LIFE_NS: u64 = 1_000_000_000;
 /// Shortest stretch of the host's clock to measure a rate from.
@@ -41,6 +43,30 @@ impl Anchor {
         (ns < ANCHOR_LIFE_NS).then(|| self.last.ns.saturating_add(ns))
     }
 
+    /// Raised so that it does not say less at `tsc` than `old` may have said by then.
+    fn not_before(mut self, old: &Self, tsc: u64) -> Self {
+        let since = |anchor: &Self| {
+            let ticks = u128::from(tsc.saturating_sub(anchor.last.tsc)) * u128::from(anchor.rate);
+            u64::try_from(ticks >> SHIFT).unwrap_or(u64::MAX).min(ANCHOR_LIFE_NS)
+        };
+        let told = old.last.ns.saturating_add(since(old));
+        let tells = self.last.ns.saturating_add(since(&self));
+        self.last.ns = self.last.ns.saturating_add(told.saturating_sub(tells));
+        self
+    }
+
+    /// The same for the application's own reading.
+    fn reading(&self) -> Reading {
+        let life = u128::from(ANCHOR_LIFE_NS) << SHIFT;
+        let ticks = life.checked_div(u128::from(self.rate)).unwrap_or(0);
+        Reading {
+            tsc: self.last.tsc,
+            ns: self.last.ns,
+            rate: self.rate,
+            ticks: u64::try_from(ticks).unwrap_or(u64::MAX),
+        }
+    }
+
     /// Goes on to another moment. A clock or counter that went back starts anew.
     fn renewed(&self, now: Moment) -> Self {
         let ns = now.ns.checked_sub(self.first.ns);
@@ -57,11 +83,14 @@ impl Anchor {
 
 /// A host clock with its anchor.
 #[derive(Debug)]
-pub(crate) struct Ticking(Mutex<Option<Anchor>>);
+pub(crate) struct Ticking {
+    anchor: Mutex<Option<Anchor>>,
+    which: Which,
+}
 
 impl Ticking {
-    pub(crate) const fn new() -> Self {
-        Self(Mutex::new(None))
+    pub(crate) const fn new(which: Which) -> Self {
+        Self { anchor: Mutex::new(None), which }
     }
 
     /// The time in nanoseconds; `ask` reads the host's clock, `tsc` the counter.
@@ -70,7 +99,7 @@ impl Ticking {
         ask: impl FnOnce() -> Option<u64>,
         tsc: impl Fn() -> u64,
     ) -> Option<u64> {
-        let anchor = *self.0.lock();
+        let anchor = *self.anchor.lock();
         if let Some(ns) = anchor.and_then(|anchor| anchor.time(tsc())) {
             return Some(ns);
         }
@@ -79,8 +108,15 @@ impl Ticking {
         let after = tsc();
         // The host read its clock somewhere in between.
         let now = Moment { tsc: before + after.saturating_sub(before) / 2, ns };
-        let mut slot = self.0.lock();
-        *slot = Some(slot.map_or(Anchor::at(now), |anchor| anchor.renewed(now)));
+        let mut slot = self.anchor.lock();
+        vdso::publish(self.which, || {
+            let renewed = match &*slot {
+                None => Anchor::at(now),
+                Some(old) => old.renewed(now).not_before(old, tsc()),
+            };
+            *slot = Some(renewed);
+            renewed.reading()
+        });
         Some(ns)
     }
 }
@@ -110,7 +146,7 @@ mod tests {
     #[test]
     fn once_the_rate_is_known_the_host_is_asked_once_a_second() {
         let machine = Machine { ns: Cell::new(5_000_000_000), asked: Cell::new(0) };
-        let clock = Ticking::new();
+        let clock = Ticking::new(Which::Real);
         machine.read(&clock);
         machine.ns.set(5_020_000_000);
         machine.read(&clock);
@@ -123,6 +159,20 @@ mod tests {
         machine.ns.set(6_021_000_000);
         assert_eq!(machine.read(&clock), 6_021_000_000);
         assert_eq!(machine.asked.get(), 3, "the anchor is a second old");
+    }
+
+    #[test]
+    fn a_new_anchor_says_no_less_than_the_old_one() {
+        let first = Moment { tsc: 0, ns: 1_000_000_000 };
+        let old = Anchor::at(first).renewed(Moment { tsc: 40_000_000, ns: 1_020_000_000 });
+        let tsc = 80_000_000;
+        let told = old.time(tsc).unwrap();
+        // The host's clock is now behind what the counter told, then ahead of it.
+        for ns in [1_039_990_000, 1_040_000_000, 1_040_010_000] {
+            let new = old.renewed(Moment { tsc: tsc - 2000, ns: ns - 1000 }).not_before(&old, tsc);
+            let says = new.time(tsc).unwrap();
+            assert!(says >= told && says <= told.max(ns) + 10, "{ns}: {says}, {told}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::{
         Timespec,
     },
     tick::Ticking,
+    vdso::Which,
 };
 
 /// A clock and the latest time it told.
@@ -24,8 +25,8 @@ struct Clock {
 }
 
 impl Clock {
-    const fn new(id: u64) -> Self {
-        Self { ticking: Ticking::new(), latest: AtomicU64::new(0), id }
+    const fn new(id: u64, which: Which) -> Self {
+        Self { ticking: Ticking::new(which), latest: AtomicU64::new(0), id }
     }
 
     fn ns(&self) -> u64 {
@@ -35,8 +36,8 @@ impl Clock {
     }
 }
 
-static REAL: Clock = Clock::new(CLOCK_REALTIME);
-static MONOTONIC: Clock = Clock::new(CLOCK_MONOTONIC);
+static REAL: Clock = Clock::new(CLOCK_REALTIME, Which::Real);
+static MONOTONIC: Clock = Clock::new(CLOCK_MONOTONIC, Which::Monotonic);
 
 /// Nanoseconds since some point before the start; never less than last time.
 pub(crate) fn monotonic_ns() -> u64 {

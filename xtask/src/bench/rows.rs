@@ -53,7 +53,6 @@ pub(super) enum Target {
     /// At most (or at least) this, in the unit of the row.
     Absolute(f64),
     /// Shown, not judged.
-    #[allow(dead_code, reason = "for rows that the design only reports")]
     Reported,
 }
 
@@ -63,7 +62,25 @@ pub(super) fn runtime() -> Result<Vec<Row>> {
     let bare = compile("bare_sigsys", include_str!("programs/bare_sigsys.c"))?;
     let getpid = compile("getpid", include_str!("programs/getpid.c"))?;
     let transitions = transitions_test()?;
-    Ok(vec![
+    let calls = compile_with("gcc", "calls", include_str!("programs/calls.c"))?;
+    let answered = CALLS.iter().map(|(name, operation, target)| Row {
+        name,
+        unit: "ns",
+        better: Better::Less,
+        target: *target,
+        native: Some({
+            let calls = calls.clone();
+            Box::new(move |_| printed(Command::new(&calls).arg(operation)))
+        }),
+        ours: {
+            let (casemate, calls) = (casemate.clone(), calls.clone());
+            Box::new(move |cycles| {
+                printed(enclave(&casemate, cycles).arg("--").arg(&calls).arg(operation))
+            })
+        },
+    });
+    let answered: Vec<Row> = answered.collect();
+    let mut rows = vec![
         Row {
             name: "start of a static /bin/true",
             unit: "ms",
@@ -94,16 +111,43 @@ pub(super) fn runtime() -> Result<Vec<Row>> {
                 printed(test.env("CASEMATE_TRANSITION_CYCLES", cycles.to_string()))
             }),
         },
-    ])
+    ];
+    rows.extend(answered);
+    Ok(rows)
 }
 
-/// Compiles a C program statically.
+/// System calls of an unmodified libc: name of the row, operation of `calls.c`, target.
+const CALLS: [(&str, &str, Target); 13] = [
+    ("getpid", "getpid", Target::TimesNative(0.5)),
+    ("clock_gettime", "clock_gettime", Target::TimesNative(1.5)),
+    ("read 1 B /dev/zero", "read", Target::TimesNative(0.5)),
+    ("write 1 B /dev/null", "write-1", Target::TimesNative(0.5)),
+    ("write 4 KB /dev/null", "write-4k", Target::TimesNative(0.5)),
+    ("stat cached", "stat", Target::TimesNative(0.5)),
+    ("fstat", "fstat", Target::TimesNative(0.5)),
+    ("open+close of a file", "open-close", Target::TimesNative(2.0)),
+    ("pread 1 B", "pread", Target::TimesNative(1.5)),
+    ("mmap+munmap 1 page", "mmap", Target::TimesNative(1.0)),
+    ("mmap+touch+munmap 1 page", "mmap-touch", Target::Reported),
+    ("pipe write+read same thread", "pipe", Target::TimesNative(0.5)),
+    ("futex wake, no waiter", "futex-wake", Target::TimesNative(0.5)),
+];
+
+/// Compiles a C program: statically with musl, or with the system's own libc.
 fn compile(name: &str, source: &str) -> Result<PathBuf> {
+    compile_with("musl-gcc", name, source)
+}
+
+fn compile_with(compiler: &str, name: &str, source: &str) -> Result<PathBuf> {
     let folder = workspace::root().join("target").join("bench");
     fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
     let (from, to) = (folder.join(name).with_extension("c"), folder.join(name));
     fs::write(&from, source).with_context(|| format!("write {}", from.display()))?;
-    process::run(Command::new("musl-gcc").args(["-static", "-O2", "-o"]).arg(&to).arg(&from))?;
+    let mut command = Command::new(compiler);
+    if compiler == "musl-gcc" {
+        command.arg("-static");
+    }
+    process::run(command.args(["-O2", "-o"]).arg(&to).arg(&from))?;
     Ok(to)
 }
 

@@ -20,6 +20,7 @@ use crate::{
     sync::Lock,
     time,
     user::UserMem,
+    vdso,
     vm::{
         PAGE,
         area::{Area, Label, Prot},
@@ -122,6 +123,7 @@ impl Prepared {
             interpreter_base,
             uid,
             gid,
+            vdso: vdso::map(space)?,
             hwcap: HWCAP,
         };
         let (rsp, bytes) = initial.build(top)?;

@@ -26,6 +26,7 @@ const AT_SECURE: u64 = 23;
 const AT_RANDOM: u64 = 25;
 const AT_HWCAP2: u64 = 26;
 const AT_EXECFN: u64 = 31;
+const AT_SYSINFO_EHDR: u64 = 33;
 const AT_MINSIGSTKSZ: u64 = 51;
 
 /// Whether arguments and environment are short enough.
@@ -52,6 +53,8 @@ pub(crate) struct Initial<'a> {
     pub(crate) interpreter_base: u64,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
+    /// Where the vDSO is.
+    pub(crate) vdso: u64,
     /// CPUID leaf 1, EDX.
     pub(crate) hwcap: u64,
 }
@@ -97,7 +100,7 @@ impl Initial<'_> {
     }
 
     fn auxiliary(&self, execfn: u64, platform: u64, random: u64) -> Vec<u64> {
-        // No AT_SYSINFO_EHDR: there is no vDSO yet. AT_HWCAP2 hides FSGSBASE: GS is the library OS's.
+        // AT_HWCAP2 hides FSGSBASE: GS is the library OS's.
         let pairs = [
             (AT_PHDR, self.headers_at),
             (AT_PHENT, 56),
@@ -117,6 +120,7 @@ impl Initial<'_> {
             (AT_SECURE, 0),
             (AT_RANDOM, random),
             (AT_EXECFN, execfn),
+            (AT_SYSINFO_EHDR, self.vdso),
             (AT_MINSIGSTKSZ, crate::signal::frame::largest()),
             (0, 0),
         ];
@@ -166,6 +170,7 @@ mod tests {
             interpreter_base: 0,
             uid: 0,
             gid: 0,
+            vdso: 0,
             hwcap: 0xbff,
         }
     }

@@ -66,6 +66,7 @@ pub(crate) enum Label {
     None,
     Heap,
     Stack,
+    Vdso,
 }
 
 /// The value of an address range.

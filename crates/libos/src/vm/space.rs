@@ -315,6 +315,7 @@ impl AddressSpace {
                 (Some(backing), _) => String::from_utf8_lossy(&backing.file.path()).into_owned(),
                 (None, Label::Heap) => "[heap]".into(),
                 (None, Label::Stack) => "[stack]".into(),
+                (None, Label::Vdso) => "[vdso]".into(),
                 (None, Label::None) => String::new(),
             };
             if name.is_empty() {
