@@ -109,7 +109,7 @@ impl Ticking {
         // The host read its clock somewhere in between.
         let now = Moment { tsc: before + after.saturating_sub(before) / 2, ns };
         let mut slot = self.anchor.lock();
-        vdso::publish(self.which, || {
+        let told = vdso::publish(self.which, || {
             let renewed = match &*slot {
                 None => Anchor::at(now),
                 Some(old) => old.renewed(now).not_before(old, tsc()),
@@ -117,7 +117,8 @@ impl Ticking {
             *slot = Some(renewed);
             renewed.reading()
         });
-        Some(ns)
+        // Not less than the application has read by itself.
+        Some(ns.max(told.ns))
     }
 }
 
