@@ -13,13 +13,12 @@ pub(crate) fn load(named: Option<&Path>) -> Result<Image> {
         Some(path) => path.to_owned(),
         None => find()?,
     };
-    let file = std::fs::read(&path).with_context(|| {
+    Image::load(&path).with_context(|| {
         format!(
-            "read the enclave image {}; build it with ./x image, or name it with --image or CASEMATE_IMAGE",
+            "enclave image {} (build it with ./x image, or name it with --image or CASEMATE_IMAGE)",
             path.display()
         )
-    })?;
-    Ok(Image::parse(&file)?)
+    })
 }
 
 fn find() -> Result<PathBuf> {

@@ -6,12 +6,20 @@
 mod elf;
 mod note;
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
 use sgx_types::{Align4096, SecInfo, SecInfoFlags};
+
+use crate::Error;
 
 pub use elf::Malformed;
 
 /// Bytes of a page.
 const PAGE: u64 = 4096;
+/// Memory reserved at most for a file because its headers say so.
+const SIZE_HINT_MAX: usize = 16 << 20;
 
 /// A page of memory at a page-aligned address, as EADD and the kernel driver demand.
 pub type Page = Align4096<[u8; 4096]>;
@@ -54,6 +62,24 @@ impl Image {
         }
         let enclu_sites = note::enclu_sites(file, &headers)?;
         Ok(Self { segments, entry: headers.entry, size, enclu_sites })
+    }
+
+    /// Reads an image from a file; of a file with symbols and debug information only what is loaded.
+    ///
+    /// # Errors
+    /// [`Error::Read`] or [`Error::Image`].
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::Read { path: path.to_owned(), source };
+        let mut file = File::open(path).map_err(failed)?;
+        let mut bytes = Vec::new();
+        (&mut file).take(PAGE).read_to_end(&mut bytes).map_err(failed)?;
+        // Headers that are not whole in the first page are found wrong, or not, in the whole file.
+        let len = elf::Headers::parse(&bytes).map_or(u64::MAX, |headers| headers.loaded_len());
+        bytes.reserve(usize::try_from(len).unwrap_or(0).min(SIZE_HINT_MAX));
+        file.take(len.saturating_sub(bytes.len() as u64))
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
+        Ok(Self::parse(&bytes)?)
     }
 
     /// The segments by ascending address.

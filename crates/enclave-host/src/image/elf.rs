@@ -138,6 +138,13 @@ impl Headers {
         Ok(headers)
     }
 
+    /// Bytes from the start of the file to the end of what is loaded and of the notes.
+    pub(super) fn loaded_len(&self) -> u64 {
+        let loads = self.loads.iter().map(|load| load.offset.saturating_add(load.file_size));
+        let notes = self.notes.iter().map(|(offset, _, size)| offset.saturating_add(*size));
+        loads.chain(notes).max().unwrap_or(u64::MAX)
+    }
+
     fn take(&mut self, entry: &[u8]) -> Result<(), Malformed> {
         let word = |at| u64_at(entry, at).unwrap_or(0);
         match u32_at(entry, 0) {

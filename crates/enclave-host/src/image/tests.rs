@@ -88,6 +88,25 @@ fn segments_become_pages_with_their_permissions() {
 }
 
 #[test]
+fn a_file_is_read_as_far_as_it_is_loaded() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("image");
+    let file = example();
+    std::fs::write(&path, [&file, &[0xee; 100_000][..]].concat()).unwrap();
+    let (loaded, parsed) = (Image::load(&path).unwrap(), Image::parse(&file).unwrap());
+    assert_eq!((loaded.entry(), loaded.size()), (parsed.entry(), parsed.size()));
+    for (one, other) in loaded.segments().iter().zip(parsed.segments()) {
+        assert!(one.pages.iter().zip(&other.pages).all(|(a, b)| a.0 == b.0));
+    }
+    std::fs::write(&path, &file[..file.len() - 1]).unwrap();
+    assert!(matches!(Image::load(&path), Err(Error::Image(Malformed::CutShort { .. }))));
+    std::fs::write(&path, b"#!/bin/sh").unwrap();
+    assert!(matches!(Image::load(&path), Err(Error::Image(Malformed::NotElf))));
+    let missing = directory.path().join("none");
+    assert!(matches!(Image::load(&missing), Err(Error::Read { .. })));
+}
+
+#[test]
 fn every_truncation_is_refused() {
     let file = example();
     for len in 0..file.len() {

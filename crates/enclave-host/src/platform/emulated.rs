@@ -17,7 +17,7 @@ use super::{
 };
 use crate::Error;
 use crate::image::Image;
-use crate::stream::{PageRun, PageStream};
+use crate::stream::{Content, PageRun, PageStream};
 
 /// Makes quotes about reports of an emulated platform.
 pub trait Quoter: Send + Sync {
@@ -145,12 +145,17 @@ struct EmulatedBuilding {
 
 impl Building for EmulatedBuilding {
     fn add_pages(&mut self, run: &PageRun<'_>) -> Result<(), Error> {
-        for (address, page) in run.pages() {
-            self.enclave
-                .add_page(address, &run.secinfo, &page.0, run.measured)
-                .map_err(|error| failed("add a page to the enclave", error))?;
-        }
-        Ok(())
+        let added = match run.content {
+            Content::Pages(pages) => {
+                let sources = pages.iter().map(|page| Some(&page.0));
+                self.enclave.add_run(run.address, &run.secinfo, sources, run.measured)
+            }
+            Content::Zeros(count) => {
+                let sources = (0..count).map(|_| None);
+                self.enclave.add_run(run.address, &run.secinfo, sources, run.measured)
+            }
+        };
+        added.map_err(|error| failed("add pages to the enclave", error))
     }
 
     fn init(mut self: Box<Self>, sigstruct: &Sigstruct) -> Result<Arc<dyn Enclave>, Error> {

@@ -180,6 +180,21 @@ impl EmulatedEnclave {
         Ok(driver.add(&mut self.shared.model(), address, secinfo, bytes, measured)?)
     }
 
+    /// Adds consecutive pages (EADD), each a source or zeros, and measures them whole if `measured` (EEXTEND).
+    ///
+    /// # Errors
+    /// [`Error::Driver`].
+    pub fn add_run<'s>(
+        &mut self,
+        start: u64,
+        secinfo: &SecInfo,
+        sources: impl Iterator<Item = Option<&'s [u8; 4096]>>,
+        measured: bool,
+    ) -> Result<(), Error> {
+        let driver = self.shared.driver;
+        Ok(driver.add_run(&mut self.shared.model(), start, secinfo, sources, measured)?)
+    }
+
     /// Finishes the enclave (EINIT) and replaces the ENCLU sites of its image by jumps.
     ///
     /// # Errors
@@ -196,14 +211,22 @@ impl EmulatedEnclave {
         for (index, &address) in (0..).zip(sites) {
             patch(memory, index, address)?;
         }
-        memory.flush(0).map_err(host)?;
-        memory.read_directly();
+        memory.seal().map_err(host)?;
         if self.shared.options.strict > Strict::Off {
             memory.close().map_err(|source| Error::Host { operation: "close ELRANGE", source })?;
         }
         drop(model);
         self.shared.sites = sites.to_vec();
         Ok(())
+    }
+
+    /// Maps every page now, not when enclave code first touches it: for a host that looks into enclave memory, as
+    /// only tests do.
+    ///
+    /// # Errors
+    /// [`Error::Leaf`] when the host cannot map it.
+    pub fn map_everything(&self) -> Result<(), Error> {
+        self.shared.model().memory().ensure_mapped(0, u64::MAX).map(drop).map_err(host)
     }
 
     /// Prepares the calling thread for [`Self::enter`]: signal stack, system-call dispatch, CPUID faults. Keep the
@@ -266,7 +289,7 @@ impl EmulatedEnclave {
     pub fn restrict(&self, address: u64, len: u64, permissions: SecInfoFlags) -> Progress {
         let mut model = self.shared.model();
         let done = self.shared.driver.restrict(&mut model, run(address, len), permissions);
-        let flushed = model.memory().flush(0);
+        let flushed = model.memory().ensure_mapped(address, address.saturating_add(len));
         drop(model);
         debug_assert!(flushed.is_ok(), "restricting maps at once");
         done

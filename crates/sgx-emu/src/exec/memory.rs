@@ -1,10 +1,14 @@
 //! Enclave memory: one private mapping over ELRANGE, from its lowest page to its end.
 //!
-//! Widening the access to a page waits: neighbouring pages are collected into a run that is mapped when
-//! the enclave first touches it, so that accepting a thousand pages costs one fault and one call.
-//! Narrowing is done at once, for every thread.
+//! Until EINIT nobody is inside, and the blocks that pages are added to are simply readable and writable: adding
+//! and measuring are copies, without a system call for each page. EINIT closes them.
+//!
+//! Widening the access to a page waits: neighbouring pages are collected into runs that are mapped when
+//! the enclave first touches them, so that accepting a thousand pages costs one fault and one call, and the stacks of
+//! threads that never start cost nothing. Narrowing is done at once, for every thread.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io,
     os::unix::fs::FileExt,
@@ -15,19 +19,26 @@ use std::{
 use enclave_abi::layout::LOWEST_ADDRESS;
 
 use super::{Error, sites};
-use crate::model::{Access, EpcMemory, MemoryError, PageRun};
+use crate::model::{Access, EpcMemory, MemoryError, PAGE_SIZE, PageRun};
 
 /// The mapping over ELRANGE. Unmapped when dropped.
 #[derive(Debug)]
 pub(super) struct Elrange {
     size: u64,
-    /// Whether operands are read in place: after EINIT, when the model has checked that enclave code may
-    /// read them.
-    direct: bool,
+    /// The blocks that are open while the enclave is built, by number; `None` after EINIT. Operands are then
+    /// read in place, where the model has checked that enclave code may read them.
+    open: Option<BTreeSet<u64>>,
     /// `/proc/self/mem`: reads and writes pages whatever their protection.
     mem: File,
-    waiting: Mutex<Option<(PageRun, Access)>>,
+    /// Accesses that wait, none overlapping another.
+    waiting: Mutex<Vec<(PageRun, Access)>>,
 }
+
+/// Size of the blocks that are opened while the enclave is built.
+const BLOCK: u64 = 64 << 20;
+
+/// Runs that may wait after EINIT; with more the oldest is mapped.
+const WAITING_MAX: usize = 1024;
 
 impl Elrange {
     /// Reserves ELRANGE and maps the platform area.
@@ -58,7 +69,8 @@ impl Elrange {
             .write(true)
             .open("/proc/self/mem")
             .map_err(|source| Error::Host { operation: "open /proc/self/mem", source })?;
-        let elrange = Self { size, direct: false, mem, waiting: Mutex::new(None) };
+        let waiting = Mutex::new(Vec::with_capacity(WAITING_MAX + 1));
+        let elrange = Self { size, open: Some(BTreeSet::new()), mem, waiting };
         protect(
             sites::JUMP_SLOTS,
             sites::END - sites::JUMP_SLOTS,
@@ -68,33 +80,57 @@ impl Elrange {
         Ok(elrange)
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Option<(PageRun, Access)>> {
+    fn waiting(&self) -> MutexGuard<'_, Vec<(PageRun, Access)>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Maps what waits. Returns whether `address` was in it.
+    /// Maps the run that waits at `address`. Returns whether there was one.
     pub(super) fn flush(&self, address: u64) -> Result<bool, MemoryError> {
-        let mut waiting = self.waiting();
-        let Some((run, access)) = *waiting else { return Ok(false) };
-        set(run, access)?;
-        *waiting = None;
-        Ok((run.start..run.end()).contains(&address))
+        self.ensure_mapped(address, address)
     }
 
-    /// Maps what waits if it touches the bytes from `start` to `last`.
-    pub(super) fn ensure_mapped(&self, start: u64, last: u64) -> Result<(), MemoryError> {
+    /// Maps what waits and touches the bytes from `start` to `last`. Returns whether there was something.
+    pub(super) fn ensure_mapped(&self, start: u64, last: u64) -> Result<bool, MemoryError> {
+        map_waiting(&mut self.waiting(), start, last)
+    }
+
+    /// Opens the block of a page while the enclave is built. Returns whether its pages are open.
+    fn open_block(&mut self, address: u64) -> Result<bool, MemoryError> {
+        let Some(open) = &mut self.open else { return Ok(false) };
+        let block = address / BLOCK;
+        if !open.contains(&block) {
+            let run = self.block_run(block);
+            keep_small(run);
+            set(run, Access::RW)?;
+            if let Some(open) = &mut self.open {
+                open.insert(block);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The part of a block that enclave pages may lie in.
+    fn block_run(&self, block: u64) -> PageRun {
+        let start = (block * BLOCK).max(sites::END);
+        let end = (block * BLOCK + BLOCK).min(self.size);
+        PageRun { start, pages: (end - start) / PAGE_SIZE }
+    }
+
+    fn is_open(&self, address: u64) -> bool {
+        self.open.as_ref().is_some_and(|open| open.contains(&(address / BLOCK)))
+    }
+
+    /// Ends building: from now on every page has the access that its EPCM entry gives. Writable data waits for its
+    /// first touch; what the image executes and reads is mapped.
+    pub(super) fn seal(&mut self) -> Result<(), MemoryError> {
+        for block in self.open.take().into_iter().flatten() {
+            set(self.block_run(block), Access::NONE)?;
+        }
         let mut waiting = self.waiting();
-        let Some((run, access)) = *waiting else { return Ok(()) };
-        if run.start <= last && start < run.end() {
+        for (run, access) in waiting.extract_if(.., |(_, access)| *access != Access::RW) {
             set(run, access)?;
-            *waiting = None;
         }
         Ok(())
-    }
-
-    /// Reads operands in place from now on.
-    pub(super) fn read_directly(&mut self) {
-        self.direct = true;
     }
 
     /// Ends the reservation's access for everybody, or gives back what `pages` says: strict mode.
@@ -114,6 +150,14 @@ impl Drop for Elrange {
         // SAFETY: the range is this object's own mapping, and nothing refers into it any more.
         unsafe { libc::munmap(ptr::without_provenance_mut(LOWEST_ADDRESS as usize), len) };
     }
+}
+
+/// Keeps the kernel from giving a run huge pages: a few pages of each 2 MiB are used, and the rest would be zeroed
+/// at every start. Only a wish: without it the enclave is the same.
+fn keep_small(run: PageRun) {
+    let start = ptr::without_provenance_mut(run.start as usize);
+    // SAFETY: advice on a part of the ELRANGE mapping, which changes no contents.
+    unsafe { libc::madvise(start, (run.end() - run.start) as usize, libc::MADV_NOHUGEPAGE) };
 }
 
 fn set(run: PageRun, access: Access) -> Result<(), MemoryError> {
@@ -164,23 +208,28 @@ fn touched(operation: &'static str, linaddr: u64) -> MemoryError {
 
 impl EpcMemory for Elrange {
     fn read(&self, linaddr: u64, buf: &mut [u8]) -> Result<(), MemoryError> {
-        if !self.direct {
+        if self.open.is_none() {
+            self.ensure_mapped(linaddr, linaddr.saturating_add(buf.len() as u64))?;
+        } else if !self.is_open(linaddr) {
             return self.mem.read_exact_at(buf, linaddr).map_err(|_| touched("read", linaddr));
         }
-        self.ensure_mapped(linaddr, linaddr + buf.len() as u64)?;
         let from = ptr::with_exposed_provenance::<u8>(linaddr as usize);
-        // SAFETY: after EINIT the model reads only operands on pages that it has just found readable by
-        // enclave code, and the mapping gives that access; enclave threads may write them meanwhile,
-        // as on a processor, so the copy is the C function and no reference is made.
+        // SAFETY: 1. before EINIT the page lies in an open block; 2. after it the model reads only operands on
+        // pages that it has just found readable by enclave code, and the mapping gives that access; enclave
+        // threads may write them meanwhile, as on a processor, so the copy is the C function and no
+        // reference is made.
         unsafe { ptr::copy_nonoverlapping(from, buf.as_mut_ptr(), buf.len()) };
         Ok(())
     }
 
     fn write(&mut self, linaddr: u64, bytes: &[u8]) -> Result<(), MemoryError> {
-        if bytes.iter().all(|&byte| byte == 0) && bytes.len() == 4096 {
-            return self.discard(PageRun::one(linaddr));
+        if !self.open_block(linaddr)? {
+            return self.mem.write_all_at(bytes, linaddr).map_err(|_| touched("write", linaddr));
         }
-        self.mem.write_all_at(bytes, linaddr).map_err(|_| touched("write", linaddr))
+        let to = ptr::with_exposed_provenance_mut::<u8>(linaddr as usize);
+        // SAFETY: the model writes within one page, which lies in an open block; nobody is inside before EINIT.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+        Ok(())
     }
 
     fn discard(&mut self, run: PageRun) -> Result<(), MemoryError> {
@@ -198,25 +247,46 @@ impl EpcMemory for Elrange {
     }
 
     fn set_access(&mut self, run: PageRun, access: Access) -> Result<(), MemoryError> {
+        let building = self.open.is_some();
         let mut waiting = self.waiting();
-        if access == Access::RW {
-            match &mut *waiting {
-                Some((earlier, same)) if *same == access && earlier.end() == run.start => {
-                    earlier.pages += run.pages;
-                    return Ok(());
-                }
-                Some((earlier, other)) => {
-                    set(*earlier, *other)?;
-                    *waiting = Some((run, access));
-                }
-                None => *waiting = Some((run, access)),
+        if !building {
+            // The order of changes to a page is kept.
+            map_waiting(&mut waiting, run.start, run.end() - 1)?;
+            if access != Access::RW {
+                return set(run, access);
             }
-            return Ok(());
         }
-        if let Some((earlier, other)) = *waiting {
-            set(earlier, other)?;
-            *waiting = None;
+        match waiting.last_mut() {
+            Some((last, same)) if *same == access && last.end() == run.start => {
+                last.pages += run.pages;
+            }
+            _ => waiting.push((run, access)),
         }
-        set(run, access)
+        if !building && waiting.len() > WAITING_MAX {
+            let (oldest, access) = waiting.remove(0);
+            set(oldest, access)?;
+        }
+        Ok(())
     }
+}
+
+/// Maps the waiting runs that touch the bytes from `start` to `last`; a run that cannot be mapped goes on waiting.
+/// Allocates nothing: signal handlers call it.
+fn map_waiting(
+    waiting: &mut Vec<(PageRun, Access)>,
+    start: u64,
+    last: u64,
+) -> Result<bool, MemoryError> {
+    let mut found = false;
+    let mut index = 0;
+    while let Some(&(run, access)) = waiting.get(index) {
+        if run.start > last || start >= run.end() {
+            index += 1;
+            continue;
+        }
+        set(run, access)?;
+        waiting.remove(index);
+        found = true;
+    }
+    Ok(found)
 }

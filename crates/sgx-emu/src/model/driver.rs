@@ -5,7 +5,7 @@
 //! with ETRACK and an interrupt to every thread in between. [`Driver`] has those sequences, so that
 //! whoever maps memory and handles faults decides when, and not how.
 
-use sgx_types::{EEXTEND_SIZE, PageType, SecInfo, SecInfoFlags};
+use sgx_types::{PageType, SecInfo, SecInfoFlags};
 
 use super::enclave::Enclave;
 use super::epcm::Entry;
@@ -107,13 +107,49 @@ impl Driver {
         source: &[u8; 4096],
         measured: bool,
     ) -> Result<(), DriverError> {
+        self.add_run(enclave, linaddr, secinfo, core::iter::once(Some(source)), measured)
+    }
+
+    /// Adds consecutive pages from `start`, each a source or zeros, like [`Self::add`].
+    ///
+    /// # Errors
+    ///
+    /// [`DriverError`] with the page it stopped at; those before it stay added.
+    pub fn add_run<'s, M: EpcMemory>(
+        &self,
+        enclave: &mut Enclave<M>,
+        start: u64,
+        secinfo: &SecInfo,
+        sources: impl Iterator<Item = Option<&'s [u8; 4096]>>,
+        measured: bool,
+    ) -> Result<(), DriverError> {
+        let mut linaddr = start;
+        let mut result = Ok(());
+        for source in sources {
+            result = self.add_waiting(enclave, linaddr, secinfo, source, measured);
+            if result.is_err() {
+                break;
+            }
+            linaddr = linaddr.saturating_add(PAGE_SIZE);
+        }
+        let settled = enclave.settle();
+        result?;
+        settled.map_err(|source| DriverError::Leaf { linaddr: start, source })
+    }
+
+    fn add_waiting<M: EpcMemory>(
+        &self,
+        enclave: &mut Enclave<M>,
+        linaddr: u64,
+        secinfo: &SecInfo,
+        source: Option<&[u8; 4096]>,
+        measured: bool,
+    ) -> Result<(), DriverError> {
         self.check_room(enclave, 1)?;
         let leaf = |source| DriverError::Leaf { linaddr, source };
-        enclave.eadd(linaddr, secinfo, source).map_err(leaf)?;
+        enclave.eadd_waiting(linaddr, secinfo, source).map_err(leaf)?;
         if measured {
-            for offset in (0..PAGE_SIZE).step_by(EEXTEND_SIZE) {
-                enclave.eextend(linaddr + offset).map_err(leaf)?;
-            }
+            enclave.eextend_page(linaddr).map_err(leaf)?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use std::{
 
 use crypto::rsa3072::PrivateKey;
 use sgx_emu::{
-    exec::{AttachedThread, EmulatedEnclave, Left, Options, processor_of_this_machine},
+    exec::{AttachedThread, EmulatedEnclave, Left, Options, Strict, processor_of_this_machine},
     model::{Processor, encls::LaunchControl, platform::Platform},
 };
 use sgx_types::{
@@ -136,6 +136,9 @@ impl Probe {
         let sites = [CODE + offset(probe_site_exit), CODE + offset(probe_site_leaf)];
         let sites = if patched { &sites[..] } else { &[] };
         enclave.init(&signed.to_bytes(), &LaunchControl::default(), sites).unwrap();
+        if options.strict == Strict::Off {
+            enclave.map_everything().unwrap();
+        }
         Self { enclave, processor, _alone: alone }
     }
 

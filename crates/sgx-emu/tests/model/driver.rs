@@ -1,7 +1,7 @@
 //! The driver's sequences of leaves.
 
 use sgx_emu::model::driver::{Driver, DriverError, FaultCause};
-use sgx_emu::model::{Access, LeafError, PageRun};
+use sgx_emu::model::{Access, EpcMemory as _, LeafError, PageRun};
 use sgx_types::{PageType, SecInfo, SecInfoFlags, SgxError};
 
 use crate::bench::{
@@ -43,6 +43,43 @@ fn added_pages_are_measured_if_asked() {
         by_hand.eextend(CODE + offset).unwrap();
     }
     assert_eq!(measure(true), by_hand.measurement());
+}
+
+#[test]
+fn a_run_of_pages_is_the_same_as_its_pages_one_by_one() {
+    let (ones, zeros) = ([1; 4096], [0; 4096]);
+    let run = |measured| {
+        let mut enclave = created();
+        let sources = [Some(&ones), None, Some(&zeros)];
+        DRIVER.add_run(&mut enclave, CODE, &reg(RW), sources.into_iter(), measured).unwrap();
+        enclave
+    };
+    let one_by_one = |measured| {
+        let mut enclave = created();
+        for (address, page) in (CODE..).step_by(4096).zip([&ones, &zeros, &zeros]) {
+            DRIVER.add(&mut enclave, address, &reg(RW), page, measured).unwrap();
+        }
+        enclave
+    };
+    for measured in [false, true] {
+        let (run, pages) = (run(measured), one_by_one(measured));
+        assert_eq!(run.measurement(), pages.measurement());
+        assert!(run.entries().eq(pages.entries()));
+        let mut bytes = [7; 8];
+        run.memory().read(CODE + PAGE, &mut bytes).unwrap();
+        assert_eq!(bytes, [0; 8]);
+    }
+}
+
+#[test]
+fn a_run_stops_at_a_page_that_is_there_already() {
+    let mut enclave = created();
+    DRIVER.add(&mut enclave, CODE + PAGE, &reg(R), &[1; 4096], true).unwrap();
+    let sources = [None; 3].into_iter();
+    let error = DRIVER.add_run(&mut enclave, CODE, &reg(R), sources, true).unwrap_err();
+    let expected = DriverError::Leaf { linaddr: CODE + PAGE, source: LeafError::pf(CODE + PAGE) };
+    assert_eq!(error, expected);
+    assert!(enclave.entry(CODE).is_some() && enclave.entry(CODE + 2 * PAGE).is_none());
 }
 
 #[test]

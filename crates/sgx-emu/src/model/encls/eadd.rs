@@ -17,12 +17,25 @@ impl<M: EpcMemory> Enclave<M> {
     ///   already initialised.
     /// - #PF: the page is already valid.
     pub fn eadd(&mut self, linaddr: u64, secinfo: &SecInfo, source: &[u8; 4096]) -> LeafResult {
+        self.eadd_waiting(linaddr, secinfo, Some(source))?;
+        self.settle()
+    }
+
+    /// EADD of a page, or of a page of zeros, whose access is mapped by the next [`settle`](Self::settle).
+    ///
+    /// Zeros are not written: an absent page holds none but zeros (see [`EpcMemory::discard`]).
+    pub(in crate::model) fn eadd_waiting(
+        &mut self,
+        linaddr: u64,
+        secinfo: &SecInfo,
+        source: Option<&[u8; 4096]>,
+    ) -> LeafResult {
         require(linaddr.is_multiple_of(PAGE_SIZE))?;
         let page_type = page_type(secinfo)?;
         require_page(self.epcm.get(linaddr).is_none(), linaddr)?;
         let permissions = permissions(secinfo);
         let tcs = match page_type {
-            PageType::Tcs => Some(clean_tcs(source)?),
+            PageType::Tcs => Some(clean_tcs(source.unwrap_or(&[0; 4096]))?),
             _ => {
                 require(permissions.readable() || !permissions.writable())?;
                 None
@@ -31,8 +44,11 @@ impl<M: EpcMemory> Enclave<M> {
         require(self.in_elrange(linaddr))?;
         require(!self.is_initialized())?;
 
-        let image = tcs.map_or(*source, |tcs| tcs.to_bytes());
-        self.memory.write(linaddr, &image)?;
+        match (tcs, source) {
+            (Some(tcs), _) => self.memory.write(linaddr, &tcs.to_bytes())?,
+            (None, Some(source)) => self.memory.write(linaddr, source)?,
+            (None, None) => {}
+        }
         let (secinfo, permissions) = match tcs {
             Some(_) => (without_permissions(secinfo), Access::NONE),
             None => (*secinfo, permissions),
@@ -42,8 +58,7 @@ impl<M: EpcMemory> Enclave<M> {
         if let Some(tcs) = tcs {
             self.insert_tcs(linaddr, tcs);
         }
-        self.follow(linaddr)?;
-        self.settle()
+        self.follow(linaddr)
     }
 }
 
