@@ -101,6 +101,8 @@ impl Args {
         if self.stats {
             platform::print_stats(&session);
         }
+        // The process ends now; giving every page back first would only take time.
+        std::mem::forget(session);
         Ok(exit_of(ended))
     }
 

@@ -8,34 +8,35 @@ use enclave_abi::ocall::{EXTRA, RESULT};
 /// Bytes of a thread's buffer.
 pub(super) const LEN: usize = 1 << 20;
 
-#[repr(C, align(4096))]
-struct Memory(UnsafeCell<[u8; LEN]>);
+const ALIGN: usize = 4096;
 
 /// The buffer of one thread. Only its own host thread touches it while the enclave is outside.
 pub(super) struct SharedBuffer {
-    memory: Box<Memory>,
+    /// Zeroed by the allocator, which hands out fresh pages untouched; an aligned allocation it would write.
+    _memory: Box<[UnsafeCell<u8>]>,
+    start: *mut u8,
 }
 
 impl SharedBuffer {
     pub(super) fn new() -> Self {
-        let layout = std::alloc::Layout::new::<Memory>();
-        // SAFETY: the layout is not empty.
-        let memory = unsafe { std::alloc::alloc_zeroed(layout) };
-        if memory.is_null() {
-            std::alloc::handle_alloc_error(layout);
-        }
-        // SAFETY: allocated with this type's layout; all-zero bytes are valid.
-        Self { memory: unsafe { Box::from_raw(memory.cast()) } }
+        let memory = vec![0_u8; LEN + ALIGN].into_boxed_slice();
+        // SAFETY: an UnsafeCell has the layout of what it holds, and so have slices of them.
+        let memory = unsafe { Box::from_raw(Box::into_raw(memory) as *mut [UnsafeCell<u8>]) };
+        let first = memory.as_ptr().cast::<u8>().cast_mut();
+        let skip = first.align_offset(ALIGN);
+        assert!(skip < ALIGN, "a byte pointer can always be aligned");
+        // SAFETY: the allocation is larger than the buffer by the alignment.
+        Self { start: unsafe { first.add(skip) }, _memory: memory }
     }
 
     pub(super) fn address(&self) -> u64 {
-        self.memory.0.get() as u64
+        self.start.expose_provenance() as u64
     }
 
     fn at(&self, offset: usize) -> *mut u8 {
         assert!(offset + 8 <= LEN, "frames lie at the start of the buffer");
         // SAFETY: the offset lies in the buffer.
-        unsafe { self.memory.0.get().cast::<u8>().add(offset) }
+        unsafe { self.start.add(offset) }
     }
 
     /// Reads word number `index` of the frame.
@@ -88,8 +89,7 @@ impl SharedBuffer {
     fn range(&self, address: u64, len: u64) -> Option<*mut u8> {
         let offset = address.checked_sub(self.address())?;
         let fits = offset.checked_add(len)? <= LEN as u64;
-        let base = self.memory.0.get().cast::<u8>();
         // SAFETY: the offset lies in the buffer.
-        fits.then(|| unsafe { base.add(usize::try_from(offset).unwrap_or(0)) })
+        fits.then(|| unsafe { self.start.add(usize::try_from(offset).unwrap_or(0)) })
     }
 }

@@ -247,14 +247,19 @@ impl EpcMemory for Elrange {
     }
 
     fn set_access(&mut self, run: PageRun, access: Access) -> Result<(), MemoryError> {
+        let mut waiting = self.waiting();
+        map_straddling(&mut waiting, run)?;
+        set(run, access)?;
+        waiting.retain(|(earlier, _)| !covers(run, *earlier));
+        Ok(())
+    }
+
+    fn widen_access(&mut self, run: PageRun, access: Access) -> Result<(), MemoryError> {
         let building = self.open.is_some();
         let mut waiting = self.waiting();
         if !building {
-            // The order of changes to a page is kept.
-            map_waiting(&mut waiting, run.start, run.end() - 1)?;
-            if access != Access::RW {
-                return set(run, access);
-            }
+            map_straddling(&mut waiting, run)?;
+            waiting.retain(|(earlier, _)| !covers(run, *earlier));
         }
         match waiting.last_mut() {
             Some((last, same)) if *same == access && last.end() == run.start => {
@@ -268,6 +273,26 @@ impl EpcMemory for Elrange {
         }
         Ok(())
     }
+}
+
+/// Whether every page of `inner` is one of `outer`: what waits for them alone is overtaken by a later change.
+fn covers(outer: PageRun, inner: PageRun) -> bool {
+    outer.start <= inner.start && inner.end() <= outer.end()
+}
+
+/// Maps the waiting runs that `run` covers a part of, so that the order of changes to a page is kept.
+fn map_straddling(waiting: &mut Vec<(PageRun, Access)>, run: PageRun) -> Result<(), MemoryError> {
+    let mut index = 0;
+    while let Some(&(earlier, access)) = waiting.get(index) {
+        let apart = earlier.end() <= run.start || run.end() <= earlier.start;
+        if apart || covers(run, earlier) {
+            index += 1;
+            continue;
+        }
+        set(earlier, access)?;
+        waiting.remove(index);
+    }
+    Ok(())
 }
 
 /// Maps the waiting runs that touch the bytes from `start` to `last`; a run that cannot be mapped goes on waiting.

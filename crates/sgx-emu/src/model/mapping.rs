@@ -32,7 +32,16 @@ pub enum Fidelity {
 /// The changes of access that are not yet made.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Mapping {
-    run: Option<(PageRun, Access)>,
+    run: Option<Change>,
+}
+
+/// A change of access to a run of pages.
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    run: PageRun,
+    access: Access,
+    /// Whether no page of the run loses access.
+    widens: bool,
 }
 
 impl Mapping {
@@ -57,15 +66,17 @@ impl Mapping {
     ) -> LeafResult {
         let Some(entry) = epcm.get(linaddr) else { return Ok(()) };
         let already = entry.mapped == access;
-        if let Some((run, wanted)) = &mut self.run {
-            if *wanted == access && run.end() == linaddr && !already {
-                run.pages += 1;
+        let widens = access.contains(entry.mapped);
+        if let Some(change) = &mut self.run {
+            let same = change.access == access && change.widens == widens;
+            if same && change.run.end() == linaddr && !already {
+                change.run.pages += 1;
                 return Ok(());
             }
             self.flush(epcm, memory)?;
         }
         if !already {
-            self.run = Some((PageRun::one(linaddr), access));
+            self.run = Some(Change { run: PageRun::one(linaddr), access, widens });
         }
         Ok(())
     }
@@ -75,8 +86,12 @@ impl Mapping {
     /// INVARIANT: `mapped` changes only when the memory has changed, so that a change that failed
     /// is tried again, and fails again, at the next leaf on the page.
     pub(super) fn flush<M: EpcMemory>(&mut self, epcm: &mut Epcm, memory: &mut M) -> LeafResult {
-        let Some((run, access)) = self.run.take() else { return Ok(()) };
-        memory.set_access(run, access)?;
+        let Some(Change { run, access, widens }) = self.run.take() else { return Ok(()) };
+        if widens {
+            memory.widen_access(run, access)?;
+        } else {
+            memory.set_access(run, access)?;
+        }
         for linaddr in run.addresses() {
             if let Some(entry) = epcm.get_mut(linaddr) {
                 entry.mapped = access;

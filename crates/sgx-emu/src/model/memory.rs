@@ -182,6 +182,16 @@ pub trait EpcMemory {
     ///
     /// When the host cannot set it; the pages then have their earlier access.
     fn set_access(&mut self, run: PageRun, access: Access) -> Result<(), MemoryError>;
+
+    /// Sets an access that takes nothing from the earlier one of any page. It may wait until enclave code first
+    /// needs it.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_access`](Self::set_access), which it is unless the memory knows better.
+    fn widen_access(&mut self, run: PageRun, access: Access) -> Result<(), MemoryError> {
+        self.set_access(run, access)
+    }
 }
 
 /// Enclave memory in a table, for tests of the model and of what is built on it.
