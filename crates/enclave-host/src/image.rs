@@ -5,6 +5,7 @@
 
 mod elf;
 mod note;
+mod pages;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -12,9 +13,10 @@ use std::path::Path;
 
 use sgx_types::{Align4096, SecInfo, SecInfoFlags};
 
-use crate::Error;
+use crate::{Error, memory};
 
 pub use elf::Malformed;
+use pages::Pages;
 
 /// Bytes of a page.
 const PAGE: u64 = 4096;
@@ -40,8 +42,7 @@ pub struct Segment {
     pub offset: u64,
     /// What the pages are: regular, with the segment's permissions.
     pub secinfo: SecInfo,
-    /// The content.
-    pub pages: Vec<Page>,
+    content: Pages,
 }
 
 impl Image {
@@ -75,7 +76,8 @@ impl Image {
         (&mut file).take(PAGE).read_to_end(&mut bytes).map_err(failed)?;
         // Headers that are not whole in the first page are found wrong, or not, in the whole file.
         let len = elf::Headers::parse(&bytes).map_or(u64::MAX, |headers| headers.loaded_len());
-        bytes.reserve(usize::try_from(len).unwrap_or(0).min(SIZE_HINT_MAX));
+        bytes.reserve_exact(usize::try_from(len).unwrap_or(0).min(SIZE_HINT_MAX));
+        memory::populate(bytes.spare_capacity_mut());
         file.take(len.saturating_sub(bytes.len() as u64))
             .read_to_end(&mut bytes)
             .map_err(failed)?;
@@ -112,17 +114,14 @@ impl Segment {
         let first = load.address / PAGE * PAGE;
         let len = load.end().next_multiple_of(PAGE) - first;
         let count = usize::try_from(len / PAGE).map_err(|_| Malformed::TooLarge)?;
-        let mut pages = vec![Align4096([0; 4096]); count];
-        let mut at = load.address - first;
-        let mut rest = load.content(file)?;
-        while !rest.is_empty() {
-            let (index, skip) = (index(at / PAGE), index(at % PAGE));
-            let (now, later) = rest.split_at(rest.len().min(4096 - skip));
-            pages[index].0[skip..skip + now.len()].copy_from_slice(now);
-            at += now.len() as u64;
-            rest = later;
-        }
-        Ok(Self { offset: first, secinfo: SecInfo::reg(permissions(load.flags)), pages })
+        let content = Pages::new(count, index(load.address - first), load.content(file)?);
+        Ok(Self { offset: first, secinfo: SecInfo::reg(permissions(load.flags)), content })
+    }
+
+    /// The content.
+    #[must_use]
+    pub fn pages(&self) -> &[Page] {
+        self.content.as_slice()
     }
 }
 

@@ -20,6 +20,7 @@ pub mod identity;
 pub mod image;
 mod load;
 pub mod machine;
+mod memory;
 pub mod ocalls;
 pub mod platform;
 pub mod stream;

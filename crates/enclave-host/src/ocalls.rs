@@ -5,6 +5,7 @@
 //! answer one group of ocalls each; `docs/specs/enclave-abi.md` is the contract.
 
 mod buffer;
+mod cpuid;
 mod crash;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -19,7 +20,7 @@ mod thread;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use enclave_abi::boot::Boot;
 use enclave_abi::layout::Layout;
@@ -71,6 +72,8 @@ pub struct Session {
     nobody: Told,
     /// When some thread is to be interrupted, in nanoseconds of the monotonic clock.
     alarm: AtomicU64,
+    /// CPUID's usual leaves.
+    cpuid: OnceLock<cpuid::Table>,
     /// The thread in [`Self::run`].
     main_tid: AtomicI32,
     /// Told when one has none any more.
@@ -109,6 +112,7 @@ impl Session {
             threads: (0..layout.threads).map(|_| Told::default()).collect(),
             nobody: Told::default(),
             alarm: AtomicU64::new(u64::MAX),
+            cpuid: OnceLock::new(),
             main_tid: AtomicI32::new(0),
             freed: Condvar::new(),
             ended: Mutex::new(None),
@@ -135,6 +139,7 @@ impl Session {
         let boot = boot.to_bytes().map_err(|source| Error::Boot { reason: source.reason })?;
         let forwarder = Forwarder::install(self)?;
         thread::start(self, 0, Some(boot))?;
+        self.cpuid.get_or_init(cpuid::usual);
         Ok(forwarder.forward_until_end())
     }
 

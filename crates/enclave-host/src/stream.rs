@@ -117,7 +117,7 @@ impl<'a> PageStream<'a> {
         ];
         let base = self.layout.image();
         let image = self.image.segments();
-        let image = image.iter().map(move |s| measured(base + s.offset, s.secinfo, &s.pages));
+        let image = image.iter().map(move |s| measured(base + s.offset, s.secinfo, s.pages()));
         let heap = zeros(self.layout.heap().0, self.layout.heap_initial);
         head.into_iter()
             .chain(image)

@@ -78,10 +78,10 @@ fn segments_become_pages_with_their_permissions() {
     let shape: Vec<_> = image
         .segments()
         .iter()
-        .map(|s| (s.offset, s.secinfo.flags.permissions().bits(), s.pages.len()))
+        .map(|s| (s.offset, s.secinfo.flags.permissions().bits(), s.pages().len()))
         .collect();
     assert_eq!(shape, [(0, 1, 1), (0x1000, 5, 1), (0x2000, 3, 3)]);
-    let data = &image.segments()[2].pages;
+    let data = &image.segments()[2].pages();
     assert_eq!(data[0].0[0xfef..0xff1], [0, 7]);
     assert_eq!(data[1].0[0xf..0x11], [7, 0]);
     assert!(data[2].0.iter().all(|&b| b == 0), "what is only in memory is zero");
@@ -96,7 +96,7 @@ fn a_file_is_read_as_far_as_it_is_loaded() {
     let (loaded, parsed) = (Image::load(&path).unwrap(), Image::parse(&file).unwrap());
     assert_eq!((loaded.entry(), loaded.size()), (parsed.entry(), parsed.size()));
     for (one, other) in loaded.segments().iter().zip(parsed.segments()) {
-        assert!(one.pages.iter().zip(&other.pages).all(|(a, b)| a.0 == b.0));
+        assert!(one.pages().iter().zip(other.pages()).all(|(a, b)| a.0 == b.0));
     }
     std::fs::write(&path, &file[..file.len() - 1]).unwrap();
     assert!(matches!(Image::load(&path), Err(Error::Image(Malformed::CutShort { .. }))));

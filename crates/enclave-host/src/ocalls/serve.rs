@@ -4,7 +4,7 @@ use enclave_abi::ocall::{HostCall, Ocall};
 
 use super::buffer::SharedBuffer;
 use super::interrupt::{self, Told};
-use super::{Calls, Ended, Session, crash, pages, quote, signals, syscall, thread};
+use super::{Calls, Ended, Session, cpuid, crash, pages, quote, signals, syscall, thread};
 use crate::platform::Errno;
 
 /// What the thread does next.
@@ -52,7 +52,7 @@ pub(super) fn serve(session: &std::sync::Arc<Session>, index: u64, buffer: &Shar
         Ocall::QuoteTarget => (quote::target(session, buffer, &args), 0),
         Ocall::Quote => (quote::quote(session, buffer, &args), 0),
         Ocall::Log => (log(session, buffer, &args), 0),
-        Ocall::Cpuid => (cpuid(buffer, &args), 0),
+        Ocall::Cpuid => (cpuid::cpuid(session, buffer, &args), 0),
         Ocall::Interrupt => (interrupt::interrupt(session, args[0]), 0),
         Ocall::SetAlarm => (signals::set_alarm(session, args[0]), 0),
         Ocall::Crash => (crash::crash(session, buffer, &args), 0),
@@ -120,16 +120,6 @@ pub(super) fn printable(line: &[u8]) -> String {
         false => c,
     };
     text.trim_end_matches('\n').chars().map(shown).collect()
-}
-
-fn cpuid(buffer: &SharedBuffer, args: &[u64; 6]) -> i64 {
-    let (Ok(leaf), Ok(subleaf)) = (u32::try_from(args[0]), u32::try_from(args[1])) else {
-        return Errno::EINVAL.result();
-    };
-    let answer = std::arch::x86_64::__cpuid_count(leaf, subleaf);
-    let words = [answer.eax, answer.ebx, answer.ecx, answer.edx];
-    let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
-    buffer.write(args[2], &bytes).map_or(Errno::EFAULT.result(), |()| 0)
 }
 
 #[cfg(test)]

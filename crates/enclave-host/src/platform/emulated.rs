@@ -151,7 +151,7 @@ impl Building for EmulatedBuilding {
                 self.enclave.add_run(run.address, &run.secinfo, sources, run.measured)
             }
             Content::Zeros(count) => {
-                let sources = (0..count).map(|_| None);
+                let sources = std::iter::repeat_n(None, usize::try_from(count).unwrap_or(0));
                 self.enclave.add_run(run.address, &run.secinfo, sources, run.measured)
             }
         };

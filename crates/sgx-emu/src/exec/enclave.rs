@@ -188,7 +188,7 @@ impl EmulatedEnclave {
         &mut self,
         start: u64,
         secinfo: &SecInfo,
-        sources: impl Iterator<Item = Option<&'s [u8; 4096]>>,
+        sources: impl ExactSizeIterator<Item = Option<&'s [u8; 4096]>>,
         measured: bool,
     ) -> Result<(), Error> {
         let driver = self.shared.driver;

@@ -120,11 +120,16 @@ impl Driver {
         enclave: &mut Enclave<M>,
         start: u64,
         secinfo: &SecInfo,
-        sources: impl Iterator<Item = Option<&'s [u8; 4096]>>,
+        sources: impl ExactSizeIterator<Item = Option<&'s [u8; 4096]>>,
         measured: bool,
     ) -> Result<(), DriverError> {
         let mut linaddr = start;
         let mut result = Ok(());
+        let mut sources = sources.peekable();
+        if let Some(Some(_)) = sources.peek() {
+            let pages = sources.len() as u64;
+            enclave.memory_mut().prepare(PageRun { start, pages });
+        }
         for source in sources {
             result = self.add_waiting(enclave, linaddr, secinfo, source, measured);
             if result.is_err() {

@@ -165,6 +165,9 @@ pub trait EpcMemory {
     /// When the host cannot write it.
     fn write(&mut self, linaddr: u64, bytes: &[u8]) -> Result<(), MemoryError>;
 
+    /// Says that the absent pages of a run are about to be written, all of them.
+    fn prepare(&mut self, _run: PageRun) {}
+
     /// Drops the contents of the pages.
     ///
     /// A page that was never written or was discarded reads as zeros: EAUG relies on it, so that a
