@@ -515,7 +515,7 @@ impl Shared {
         self.open(&model)?;
         let entry = model.eenter(tcs, arch::eenter_window(), self.xcr0)?;
         self.know(record, tcs, &model);
-        model.memory().ensure_mapped(entry.ssa.start, entry.ssa.gpr)?;
+        model.memory().ensure_mapped(entry.ssa.start, entry.ssa.gpr + 1)?;
         Ok(entry)
     }
 
@@ -557,7 +557,7 @@ impl Shared {
         self.open(&model)?;
         let resumption = model.eresume(tcs, arch::eenter_window(), self.xcr0)?;
         self.know(record, tcs, &model);
-        model.memory().ensure_mapped(resumption.ssa.start, resumption.ssa.gpr)?;
+        model.memory().ensure_mapped(resumption.ssa.start, resumption.ssa.gpr + 1)?;
         if !self.load(record, resumption.ssa) {
             // The model let the thread in: nobody else is on the TCS.
             let _ = record.cell().aex(AexCause::Undone);
@@ -618,7 +618,7 @@ impl Shared {
     pub(super) fn may_read(&self, address: u64) -> bool {
         let model = self.model();
         let readable = model.entry(address).is_some_and(|entry| entry.accessible().readable());
-        readable && model.memory().ensure_mapped(address, address).is_ok()
+        readable && model.memory().ensure_mapped(address, address + 1).is_ok()
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
     collections::BTreeSet,
     fs::File,
     io,
+    ops::Range,
     os::unix::fs::FileExt,
     ptr,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -30,8 +31,17 @@ pub(super) struct Elrange {
     open: Option<BTreeSet<u64>>,
     /// `/proc/self/mem`: reads and writes pages whatever their protection.
     mem: File,
-    /// Accesses that wait, none overlapping another.
-    waiting: Mutex<Vec<(PageRun, Access)>>,
+    waiting: Mutex<Waiting>,
+}
+
+/// Accesses that wait, none overlapping another.
+#[derive(Debug)]
+struct Waiting {
+    /// What EINIT left unmapped, and the range it lies in: the memory of threads, which seldom changes.
+    built: Vec<(PageRun, Access)>,
+    built_range: Range<u64>,
+    /// What was widened since, in order.
+    widened: Vec<(PageRun, Access)>,
 }
 
 /// Runs of at most this many pages are brought in as a whole when they are first touched: they are what the library
@@ -73,7 +83,7 @@ impl Elrange {
             .write(true)
             .open("/proc/self/mem")
             .map_err(|source| Error::Host { operation: "open /proc/self/mem", source })?;
-        let waiting = Mutex::new(Vec::with_capacity(WAITING_MAX + 1));
+        let waiting = Mutex::new(Waiting::new());
         let elrange = Self { size, open: Some(BTreeSet::new()), mem, waiting };
         protect(
             sites::JUMP_SLOTS,
@@ -84,25 +94,24 @@ impl Elrange {
         Ok(elrange)
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Vec<(PageRun, Access)>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Maps the run that waits at `address`, which enclave code has touched. Returns whether there was one.
     pub(super) fn flush(&self, address: u64) -> Result<bool, MemoryError> {
         let mut waiting = self.waiting();
-        let at = waiting.iter().position(|(run, _)| (run.start..run.end()).contains(&address));
-        let Some((run, access)) = at.map(|at| waiting[at]) else { return Ok(false) };
-        map_waiting(&mut waiting, address, address)?;
+        let Some((run, access)) = waiting.at(address) else { return Ok(false) };
+        waiting.map(address, address + 1)?;
         if access.writable() && run.pages <= POPULATED_PAGES {
             populate(run);
         }
         Ok(true)
     }
 
-    /// Maps what waits and touches the bytes from `start` to `last`. Returns whether there was something.
-    pub(super) fn ensure_mapped(&self, start: u64, last: u64) -> Result<bool, MemoryError> {
-        map_waiting(&mut self.waiting(), start, last)
+    /// Maps what waits and touches the bytes from `start` to before `end`. Returns whether there was something.
+    pub(super) fn ensure_mapped(&self, start: u64, end: u64) -> Result<bool, MemoryError> {
+        self.waiting().map(start, end)
     }
 
     /// Opens the block of a page while the enclave is built. Returns whether its pages are open.
@@ -137,10 +146,13 @@ impl Elrange {
         for block in self.open.take().into_iter().flatten() {
             set(self.block_run(block), Access::NONE)?;
         }
-        let mut waiting = self.waiting();
-        for (run, access) in waiting.extract_if(.., |(_, access)| *access != Access::RW) {
+        let waiting = &mut *self.waiting();
+        for (run, access) in waiting.built.extract_if(.., |(_, access)| *access != Access::RW) {
             set(run, access)?;
         }
+        let ends = waiting.built.iter().map(|(run, _)| run.end());
+        let starts = waiting.built.iter().map(|(run, _)| run.start);
+        waiting.built_range = starts.min().unwrap_or(0)..ends.max().unwrap_or(0);
         Ok(())
     }
 
@@ -274,70 +286,97 @@ impl EpcMemory for Elrange {
 
     fn set_access(&mut self, run: PageRun, access: Access) -> Result<(), MemoryError> {
         let mut waiting = self.waiting();
-        map_straddling(&mut waiting, run)?;
+        waiting.map_straddling(run)?;
         set(run, access)?;
-        waiting.retain(|(earlier, _)| !covers(run, *earlier));
+        waiting.forget_covered(run);
         Ok(())
     }
 
     fn widen_access(&mut self, run: PageRun, access: Access) -> Result<(), MemoryError> {
-        let building = self.open.is_some();
         let mut waiting = self.waiting();
-        if !building {
-            map_straddling(&mut waiting, run)?;
-            waiting.retain(|(earlier, _)| !covers(run, *earlier));
+        if self.open.is_some() {
+            push(&mut waiting.built, run, access);
+            return Ok(());
         }
-        match waiting.last_mut() {
-            Some((last, same)) if *same == access && last.end() == run.start => {
-                last.pages += run.pages;
-            }
-            _ => waiting.push((run, access)),
-        }
-        if !building && waiting.len() > WAITING_MAX {
-            let (oldest, access) = waiting.remove(0);
+        waiting.map_straddling(run)?;
+        waiting.forget_covered(run);
+        push(&mut waiting.widened, run, access);
+        if waiting.widened.len() > WAITING_MAX {
+            let (oldest, access) = waiting.widened.remove(0);
             set(oldest, access)?;
         }
         Ok(())
     }
 }
 
-/// Whether every page of `inner` is one of `outer`: what waits for them alone is overtaken by a later change.
+/// Adds a change to a list, or to its last run.
+fn push(list: &mut Vec<(PageRun, Access)>, run: PageRun, access: Access) {
+    match list.last_mut() {
+        Some((last, same)) if *same == access && last.end() == run.start => last.pages += run.pages,
+        _ => list.push((run, access)),
+    }
+}
+
+impl Waiting {
+    fn new() -> Self {
+        let widened = Vec::with_capacity(WAITING_MAX + 1);
+        Self { built: Vec::new(), built_range: 0..0, widened }
+    }
+
+    /// The lists in which something may overlap the bytes from `start` to before `end`.
+    fn lists(&mut self, start: u64, end: u64) -> impl Iterator<Item = &mut Vec<(PageRun, Access)>> {
+        let near = start < self.built_range.end && self.built_range.start < end;
+        near.then_some(&mut self.built).into_iter().chain([&mut self.widened])
+    }
+
+    /// The run that waits at an address.
+    fn at(&mut self, address: u64) -> Option<(PageRun, Access)> {
+        let holds = |(run, _): &&(PageRun, Access)| (run.start..run.end()).contains(&address);
+        let mut lists = self.lists(address, address + 1);
+        lists.find_map(|list| list.iter().find(holds).copied())
+    }
+
+    /// Maps the runs that touch the bytes from `start` to before `end`; a run that cannot be mapped goes on waiting.
+    /// Allocates nothing: signal handlers call it.
+    fn map(&mut self, start: u64, end: u64) -> Result<bool, MemoryError> {
+        self.map_those(start, end, |run| run.start < end && start < run.end())
+    }
+
+    /// Maps the runs of which `run` covers a part, so that the order of changes to a page is kept.
+    fn map_straddling(&mut self, run: PageRun) -> Result<bool, MemoryError> {
+        self.map_those(run.start, run.end(), |earlier| {
+            let apart = earlier.end() <= run.start || run.end() <= earlier.start;
+            !apart && !covers(run, earlier)
+        })
+    }
+
+    fn map_those(
+        &mut self,
+        start: u64,
+        end: u64,
+        wanted: impl Fn(PageRun) -> bool,
+    ) -> Result<bool, MemoryError> {
+        let mut found = false;
+        for list in self.lists(start, end) {
+            while let Some(index) = list.iter().position(|(run, _)| wanted(*run)) {
+                let Some(&(run, access)) = list.get(index) else { break };
+                set(run, access)?;
+                list.remove(index);
+                found = true;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Drops what waits for pages of `run` alone: a later change has overtaken it.
+    fn forget_covered(&mut self, run: PageRun) {
+        for list in self.lists(run.start, run.end()) {
+            list.retain(|(earlier, _)| !covers(run, *earlier));
+        }
+    }
+}
+
+/// Whether every page of `inner` is one of `outer`.
 fn covers(outer: PageRun, inner: PageRun) -> bool {
     outer.start <= inner.start && inner.end() <= outer.end()
-}
-
-/// Maps the waiting runs that `run` covers a part of, so that the order of changes to a page is kept.
-fn map_straddling(waiting: &mut Vec<(PageRun, Access)>, run: PageRun) -> Result<(), MemoryError> {
-    let mut index = 0;
-    while let Some(&(earlier, access)) = waiting.get(index) {
-        let apart = earlier.end() <= run.start || run.end() <= earlier.start;
-        if apart || covers(run, earlier) {
-            index += 1;
-            continue;
-        }
-        set(earlier, access)?;
-        waiting.remove(index);
-    }
-    Ok(())
-}
-
-/// Maps the waiting runs that touch the bytes from `start` to `last`; a run that cannot be mapped goes on waiting.
-/// Allocates nothing: signal handlers call it.
-fn map_waiting(
-    waiting: &mut Vec<(PageRun, Access)>,
-    start: u64,
-    last: u64,
-) -> Result<bool, MemoryError> {
-    let mut found = false;
-    let mut index = 0;
-    while let Some(&(run, access)) = waiting.get(index) {
-        if run.start > last || start >= run.end() {
-            index += 1;
-            continue;
-        }
-        set(run, access)?;
-        waiting.remove(index);
-        found = true;
-    }
-    Ok(found)
 }
