@@ -5,6 +5,10 @@ use core::ops::Range;
 use super::{COMMIT_RUN, PAGE, area::Prot, page_down, space::AddressSpace};
 use crate::{errno::Errno, rt, user};
 
+/// Pages of a file read at a time, unless those before them have been: much of a program is never used, and every
+/// 64 KiB are read and hashed. As many as Linux maps around a fault.
+const FILE_RUN: u64 = 16;
+
 /// Why an access cannot be made good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bad {
@@ -31,8 +35,10 @@ impl AddressSpace {
         if self.commit.is_committed(address) {
             return Ok(());
         }
-        let window = window(address, &run);
-        self.populate(window)
+        let near = window(address, &run, FILE_RUN);
+        let is_sequel = near.start > run.start && self.commit.is_committed(near.start - PAGE);
+        let pages = if area.backing.is_some() && !is_sequel { FILE_RUN } else { COMMIT_RUN };
+        self.populate(window(address, &run, pages))
     }
 
     /// Commits and fills the pages of `range`, which lies within one area.
@@ -55,9 +61,9 @@ impl AddressSpace {
     }
 }
 
-/// The aligned run of pages around `address`, cut to its area.
-fn window(address: u64, area: &Range<u64>) -> Range<u64> {
-    let size = COMMIT_RUN * PAGE;
+/// The aligned run of `pages` pages around `address`, cut to its area.
+fn window(address: u64, area: &Range<u64>, pages: u64) -> Range<u64> {
+    let size = pages * PAGE;
     let start = address & !(size - 1);
     start.max(area.start)..start.saturating_add(size).min(area.end).max(page_down(address) + PAGE)
 }

@@ -148,6 +148,9 @@ impl EmulatedEnclave {
         let model = Enclave::ecreate(secs, processor, Fidelity::Strict, memory)
             .map_err(|source| Error::Leaf { leaf: "ECREATE", source })?;
         signal::install()?;
+        if options.strict >= Strict::Step {
+            step::warm_up();
+        }
         let xfrm = secs.attributes.xfrm;
         Ok(Self {
             shared: Box::new(Shared {

@@ -58,10 +58,7 @@ pub(super) struct Interrupted {
 /// Installs the handler for the processor's signals, once.
 pub(super) fn install() -> Result<(), Error> {
     static INSTALLED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    let ok = *INSTALLED.get_or_init(|| {
-        step::warm_up();
-        SYNCHRONOUS.iter().all(|&signal| handle(signal).is_ok())
-    });
+    let ok = *INSTALLED.get_or_init(|| SYNCHRONOUS.iter().all(|&signal| handle(signal).is_ok()));
     if ok { Ok(()) } else { Err(Error::host("install signal handlers")) }
 }
 
