@@ -10,12 +10,12 @@ pub fn run(bytes: &[u8]) {
     let mut end = 0;
     for segment in image.segments() {
         assert!(segment.offset >= end && segment.offset % 4096 == 0);
-        end = segment.offset + 4096 * segment.pages.len() as u64;
+        end = segment.offset + 4096 * segment.pages().len() as u64;
     }
     assert_eq!(end, image.size());
     let executable = |address: u64| {
         image.segments().iter().any(|segment| {
-            let pages = 4096 * segment.pages.len() as u64;
+            let pages = 4096 * segment.pages().len() as u64;
             segment.secinfo.flags.contains(SecInfoFlags::X)
                 && (segment.offset..segment.offset + pages).contains(&address)
         })

@@ -10,7 +10,7 @@ pub(crate) fn populate<T>(bytes: &mut [T]) {
     let len = size_of_val(bytes).saturating_sub(skip) / PAGE * PAGE;
     if len > 0 {
         // SAFETY: whole pages within the slice; their contents do not change.
-        unsafe { libc::madvise(start.byte_add(skip), len, MADV_POPULATE_WRITE) };
+        unsafe { libc::madvise(start.wrapping_byte_add(skip), len, MADV_POPULATE_WRITE) };
     }
 }
 
