@@ -10,7 +10,7 @@ Exit codes:
   2  the command line is wrong
   3  what was inspected is refused: a signature or a measurement does not check,
      or, with --deny-warnings, there is a warning; evidence verifies and is not
-     what production evidence should be
+     what production evidence should be; `casemate doctor`: enclaves cannot run here
 Evidence and collateral that do not verify:
   10  malformed: the bytes are not what they claim to be
   11  untrusted: a signature, a revocation or a rule refuses them

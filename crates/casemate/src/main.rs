@@ -9,6 +9,7 @@ mod attest;
 mod clock;
 mod collateral;
 mod compile;
+mod doctor;
 mod exit;
 mod files;
 mod image;
@@ -17,6 +18,7 @@ mod quote;
 mod run;
 mod sign;
 mod text;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -37,10 +39,12 @@ enum Verb {
     Attest(attest::Args),
     Collateral(collateral::Args),
     Compile(compile::Args),
+    Doctor(doctor::Args),
     Inspect(inspect::Args),
     Quote(quote::Args),
     Run(Box<run::Args>),
     Sign(Box<sign::Args>),
+    Trace(trace::Args),
 }
 
 fn main() -> ExitCode {
@@ -51,10 +55,12 @@ fn main() -> ExitCode {
         Verb::Attest(args) => args.run(),
         Verb::Collateral(args) => args.run(),
         Verb::Compile(args) => args.run(),
+        Verb::Doctor(args) => args.run(),
         Verb::Inspect(args) => args.run(),
         Verb::Quote(args) => args.run(),
         Verb::Run(args) => args.run(),
         Verb::Sign(args) => args.run(),
+        Verb::Trace(args) => args.run(),
     };
     match outcome {
         Ok(exit) => exit.into(),

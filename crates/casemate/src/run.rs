@@ -1,7 +1,7 @@
 //! `casemate run`: a program in an enclave.
 
 mod cache;
-mod development;
+pub(crate) mod development;
 mod platform;
 mod prepare;
 mod signed;
@@ -11,10 +11,12 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use enclave_abi::boot::Boot;
 use enclave_host::identity;
-use enclave_host::ocalls::{Ended, Session};
+use enclave_host::image::Image;
+use enclave_host::ocalls::{Ended, Session, Trace};
+use enclave_host::platform::Platform;
 use enclave_host::stream::PageStream;
 
 use crate::exit::Exit;
@@ -72,9 +74,7 @@ impl Args {
     pub(crate) fn run(self) -> Result<Exit> {
         let prepared = prepare::prepare(&self)?;
         let image = image::load(self.image.as_deref())?;
-        let enclave = &prepared.compiled.enclave;
-        let stream = PageStream::new(&image, enclave, &prepared.bytes)
-            .context("make the enclave that the manifest describes (section [enclave])")?;
+        let stream = stream(&prepared, &image)?;
         let platform = platform::choose(&self, &image, &stream)?;
         if platform.name() == "emulated" {
             eprintln!(
@@ -82,19 +82,13 @@ impl Args {
                 prepared.remark()
             );
         }
-        let secs = identity::secs(enclave, &platform.capabilities(), platform.name())?;
-        let sigstruct = match prepared.sigstruct {
-            Some(sigstruct) => sigstruct,
-            None => development::sign(enclave, identity::mrenclave(&stream))?,
-        };
         let boot = boot(&prepared, self.command)?;
-        let enclave = enclave_host::load(&*platform, &stream, &secs, &sigstruct)?;
+        let mut session = session(&prepared, &stream, platform)?;
         // Relative host paths of the manifest start at its directory.
         if let Some(directory) = &prepared.directory {
             std::env::set_current_dir(directory)
                 .with_context(|| format!("go to {}", directory.display()))?;
         }
-        let mut session = Session::new(enclave, platform, *stream.layout(), platform::log_sink());
         session.count = self.stats;
         let session = Arc::new(session);
         let ended = session.run(&boot)?;
@@ -109,6 +103,49 @@ impl Args {
     fn is_development(&self) -> bool {
         self.dev || std::env::var_os("CASEMATE_DEV").is_some_and(|value| value == "1")
     }
+}
+
+/// Runs a program on the development path and tells `trace` what it touches. Says how it ended.
+pub(crate) fn traced(
+    command: &[OsString],
+    image: Option<&Path>,
+    location: &Location,
+    trace: Trace,
+) -> Result<String> {
+    let prepared = prepare::without_manifest(command)?;
+    let image = image::load(image)?;
+    let stream = stream(&prepared, &image)?;
+    let emulated = platform::emulated(location, Strictness::Off, 0)?;
+    let platform = Arc::new(emulated.with_image(&image, &stream));
+    let boot = boot(&prepared, command.to_vec())?;
+    let mut session = session(&prepared, &stream, platform)?;
+    session.trace = Some(trace);
+    Ok(match Arc::new(session).run(&boot)? {
+        Ended::Exited(status) => format!("status {status}"),
+        Ended::Killed(signal) => format!("signal {signal}"),
+        Ended::Aborted(reason) => bail!("{reason}"),
+    })
+}
+
+fn stream<'i>(prepared: &prepare::Prepared, image: &'i Image) -> Result<PageStream<'i>> {
+    PageStream::new(image, &prepared.compiled.enclave, &prepared.bytes)
+        .context("make the enclave that the manifest describes (section [enclave])")
+}
+
+/// Loads the enclave.
+fn session(
+    prepared: &prepare::Prepared,
+    stream: &PageStream<'_>,
+    platform: Arc<dyn Platform>,
+) -> Result<Session> {
+    let enclave = &prepared.compiled.enclave;
+    let secs = identity::secs(enclave, &platform.capabilities(), platform.name())?;
+    let sigstruct = match &prepared.sigstruct {
+        Some(sigstruct) => *sigstruct,
+        None => development::sign(enclave, identity::mrenclave(stream))?,
+    };
+    let loaded = enclave_host::load(&*platform, stream, &secs, &sigstruct)?;
+    Ok(Session::new(loaded, platform, *stream.layout(), platform::log_sink()))
 }
 
 /// What the host asks for: refused here as the enclave would refuse it, but in words.

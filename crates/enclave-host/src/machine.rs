@@ -1,6 +1,7 @@
 //! What the processor says about SGX (CPUID leaf 12H, SDM volume 3D "Enumeration of SGX").
 
 use core::arch::x86_64::{__cpuid, __cpuid_count};
+use std::os::unix::fs::FileExt as _;
 
 use sgx_types::{AttributeFlags, Attributes, Miscselect, Xfrm};
 
@@ -71,6 +72,65 @@ fn epc_size(cpuid: &dyn Fn(u32, u32) -> [u32; 4]) -> u64 {
 #[must_use]
 pub fn has_fsgsbase() -> bool {
     __cpuid(0).eax >= 7 && __cpuid_count(7, 0).ebx & 1 != 0
+}
+
+/// Whether the kernel lets programs use RDFSBASE and its kin (bit 1 of AT_HWCAP2, Linux 5.9).
+#[must_use]
+pub fn may_use_fsgsbase() -> bool {
+    // SAFETY: reads the auxiliary vector.
+    unsafe { libc::getauxval(libc::AT_HWCAP2) & 2 != 0 }
+}
+
+/// Whether system calls of a range of addresses can be diverted to a signal (`prctl(2)`,
+/// PR_SET_SYSCALL_USER_DISPATCH, Linux 5.11).
+#[must_use]
+pub fn has_user_dispatch() -> bool {
+    const PR_SET_SYSCALL_USER_DISPATCH: libc::c_int = 59;
+    const OFF: libc::c_ulong = 0;
+    // SAFETY: turns off for this thread what is off already.
+    unsafe { libc::prctl(PR_SET_SYSCALL_USER_DISPATCH, OFF, OFF, OFF, OFF) == 0 }
+}
+
+/// Whether `len` bytes of address space can be reserved from 0x10000 on, where ELRANGE lies.
+#[must_use]
+pub fn can_reserve_low(len: u64) -> bool {
+    let Ok(start) = usize::try_from(enclave_abi::layout::LOWEST_ADDRESS) else { return false };
+    Reserved::new(std::ptr::without_provenance_mut(start), len, libc::PROT_NONE)
+        .is_some_and(|reserved| reserved.start.addr() == start)
+}
+
+/// Whether `/proc/self/mem` writes to memory whatever its protection, as the emulator needs.
+#[must_use]
+pub fn can_write_own_memory() -> bool {
+    let Some(page) = Reserved::new(std::ptr::null_mut(), 4096, libc::PROT_READ) else {
+        return false;
+    };
+    let memory = std::fs::File::options().read(true).write(true).open("/proc/self/mem");
+    memory.is_ok_and(|memory| memory.write_all_at(b"x", page.start.addr() as u64).is_ok())
+}
+
+/// A private mapping that nothing refers to.
+struct Reserved {
+    start: *mut libc::c_void,
+    len: usize,
+}
+
+impl Reserved {
+    fn new(start: *mut libc::c_void, len: u64, protection: libc::c_int) -> Option<Self> {
+        let len = usize::try_from(len).ok()?;
+        let fixed = if start.is_null() { 0 } else { libc::MAP_FIXED_NOREPLACE };
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | fixed;
+        // SAFETY: MAP_FIXED_NOREPLACE replaces no mapping.
+        let start = unsafe { libc::mmap(start, len, protection, flags, -1, 0) };
+        (start != libc::MAP_FAILED).then_some(Self { start, len })
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is this object's own.
+        unsafe { libc::munmap(self.start, self.len) };
+    }
 }
 
 /// Whether this processor lets user space have CPUID fault (`arch_prctl(2)`, ARCH_SET_CPUID).

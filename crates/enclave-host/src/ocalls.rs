@@ -17,6 +17,7 @@ mod serve;
 mod signals;
 mod syscall;
 mod thread;
+mod trace;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
@@ -30,6 +31,7 @@ use crate::platform::{Enclave, Platform};
 use interrupt::Told;
 use park::ParkWord;
 use signals::Forwarder;
+pub use trace::{Touch, Trace};
 
 /// How an enclave ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +86,8 @@ pub struct Session {
     calls: Mutex<Calls>,
     /// Whether to count ocalls by name.
     pub count: bool,
+    /// Is told of the paths that are touched.
+    pub trace: Option<Trace>,
 }
 
 impl std::fmt::Debug for Session {
@@ -120,6 +124,7 @@ impl Session {
             counts: Mutex::default(),
             calls: Mutex::default(),
             count: false,
+            trace: None,
         }
     }
 

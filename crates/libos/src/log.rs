@@ -50,3 +50,14 @@ pub(crate) fn not_in_manifest(path: &[u8], exists_on_host: impl FnOnce() -> bool
         line(level, &text);
     }
 }
+
+/// A file whose content the host can change, which the program wants to run.
+pub(crate) fn untrusted_code(path: &[u8]) {
+    let path = String::from_utf8_lossy(path);
+    once(
+        Level::Error,
+        format!(
+            "{path} is not trusted and does not run; to trust it, add [[files]] path = \"{path}\""
+        ),
+    );
+}

@@ -82,10 +82,18 @@ pub(super) fn runtime() -> Result<Vec<Row>> {
     let answered: Vec<Row> = answered.collect();
     let mut rows = vec![
         Row {
-            name: "start of a static /bin/true",
+            name: "start of a static /bin/true, signed manifest",
             unit: "ms",
             better: Better::Less,
             target: Target::Absolute(5.0),
+            native: Some(native_start(&["/bin/busybox", "true"])),
+            ours: signed_start(&casemate)?,
+        },
+        Row {
+            name: "start of a static /bin/true, --dev",
+            unit: "ms",
+            better: Better::Less,
+            target: Target::Reported,
             native: Some(native_start(&["/bin/busybox", "true"])),
             ours: enclave_start(casemate.clone(), &["/bin/busybox", "true"]),
         },
@@ -187,6 +195,40 @@ fn native_start(program: &'static [&'static str]) -> Probe {
 /// The same in an enclave.
 fn enclave_start(casemate: PathBuf, program: &'static [&'static str]) -> Probe {
     Box::new(move |cycles| milliseconds(enclave(&casemate, cycles).arg("--").args(program.iter())))
+}
+
+/// The manifest of the start row: a program with one thread.
+const TRUE_MANIFEST: &str = "\
+[enclave]
+threads = 1
+[program]
+entrypoint = \"/bin/busybox\"
+args = [\"true\"]
+[[files]]
+path = \"/bin/busybox\"
+";
+
+/// The same from a compiled and signed manifest.
+fn signed_start(casemate: &Path) -> Result<Probe> {
+    let folder = workspace::root().join("target").join("bench").join("true");
+    fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+    let at = |name: &str| folder.join(name);
+    let manifest = at("true.toml");
+    fs::write(&manifest, TRUE_MANIFEST).with_context(|| format!("write {}", manifest.display()))?;
+    let key = at("signer.pem");
+    if !key.exists() {
+        process::run(Command::new(casemate).args(["sign", "keygen", "-o"]).arg(&key))?;
+    }
+    process::run(Command::new(casemate).arg("compile").arg(&manifest))?;
+    let mut sign = Command::new(casemate);
+    sign.arg("sign").arg("--manifest").arg(at("true.casemate")).arg("--key").arg(&key);
+    process::run(sign.args(["--date", "2026-01-01", "-o"]).arg(at("true.sig")))?;
+    let casemate = casemate.to_owned();
+    Ok(Box::new(move |cycles| {
+        let mut command = Command::new(&casemate);
+        command.arg("run").arg(format!("--emu-transition-cycles={cycles}"));
+        milliseconds(command.arg("--manifest").arg(&manifest))
+    }))
 }
 
 fn enclave(casemate: &Path, cycles: u32) -> Command {

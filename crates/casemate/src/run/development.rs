@@ -22,7 +22,7 @@ const KEY: &str = include_str!("development.pem");
 const DATE: SigstructDate = SigstructDate(0x2026_0101);
 
 /// Finds the program as a shell does.
-pub(super) fn program(name: &OsStr) -> Result<PathBuf> {
+pub(crate) fn program(name: &OsStr) -> Result<PathBuf> {
     let found = if name.as_bytes().contains(&b'/') {
         Some(PathBuf::from(name))
     } else {

@@ -82,7 +82,11 @@ impl Quoter for EmulatedQuoter {
 }
 
 /// The emulated machine, with its quoting service.
-fn emulated(location: &Location, strict: Strictness, transition_cycles: u64) -> Result<Emulated> {
+pub(super) fn emulated(
+    location: &Location,
+    strict: Strictness,
+    transition_cycles: u64,
+) -> Result<Emulated> {
     let settings = Settings { strict: strict.into(), transition_cycles };
     let quoter = EmulatedQuoter(location.service()?);
     Ok(Emulated::new(location.platform()?, settings, Some(Box::new(quoter)))?)

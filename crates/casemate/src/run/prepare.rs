@@ -1,5 +1,6 @@
 //! Which manifest a run has, and what must be true of it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -43,7 +44,7 @@ pub(super) fn prepare(args: &Args) -> Result<Prepared> {
     if args.is_development() {
         return match &args.manifest {
             Some(path) => development_manifest(path, args),
-            None => without_manifest(args),
+            None => without_manifest(&args.command),
         };
     }
     let path = signed::named(args.manifest.clone()).ok_or_else(signed::none)?;
@@ -87,8 +88,8 @@ fn development_manifest(path: &std::path::Path, args: &Args) -> Result<Prepared>
 }
 
 /// The development path without manifest.
-fn without_manifest(args: &Args) -> Result<Prepared> {
-    let name = args.command.first().context("run --dev: no program; expected -- PROGRAM ARGS")?;
+pub(super) fn without_manifest(command: &[OsString]) -> Result<Prepared> {
+    let name = command.first().context("run --dev: no program; expected -- PROGRAM ARGS")?;
     let program = development::program(name)?;
     let compiled = development::manifest(&program)?;
     Ok(Prepared {

@@ -4,7 +4,7 @@ use enclave_abi::ocall::{HostCall, Ocall};
 
 use super::buffer::SharedBuffer;
 use super::interrupt::{self, Told};
-use super::{Calls, Ended, Session, cpuid, crash, pages, quote, signals, syscall, thread};
+use super::{Calls, Ended, Session, cpuid, crash, pages, quote, signals, syscall, thread, trace};
 use crate::platform::Errno;
 
 /// What the thread does next.
@@ -40,6 +40,9 @@ pub(super) fn serve(session: &std::sync::Arc<Session>, index: u64, buffer: &Shar
         }
         Ocall::Syscall => {
             let done = syscall::syscall(buffer, detail, &args);
+            if let (Some(trace), Ok(_)) = (&session.trace, &done) {
+                trace::tell(trace, buffer, detail, &args);
+            }
             let value = |value| i64::try_from(value).unwrap_or(Errno::EIO.result());
             (done.map_or_else(Errno::result, value), 0)
         }

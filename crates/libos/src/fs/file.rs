@@ -146,6 +146,15 @@ impl OpenFile {
         self.location.as_ref()
     }
 
+    /// Whether what is in it may run; says so if not.
+    pub(crate) fn holds_code(&self) -> bool {
+        let holds = self.location.as_ref().is_none_or(|location| location.inode().holds_code());
+        if !holds {
+            crate::log::untrusted_code(&self.path());
+        }
+        holds
+    }
+
     /// Its path, or the label of what has none.
     pub(crate) fn path(&self) -> Vec<u8> {
         match &self.location {

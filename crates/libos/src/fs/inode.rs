@@ -55,6 +55,11 @@ pub(crate) trait Inode: Send + Sync {
 
     fn as_any(&self) -> &dyn Any;
 
+    /// Whether what is in it may run: not what the host can make up as it likes.
+    fn holds_code(&self) -> bool {
+        true
+    }
+
     /// The entry `name` of a directory.
     fn lookup(&self, _name: &[u8]) -> Result<Arc<dyn Inode>> {
         Err(Errno::ENOTDIR)

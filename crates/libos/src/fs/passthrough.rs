@@ -142,6 +142,11 @@ impl Inode for HostInode {
         self.policy.records.open(&fd, &stat, &self.host, file)
     }
 
+    fn holds_code(&self) -> bool {
+        // A development run holds the host to what it said first.
+        self.policy.record
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -385,6 +390,10 @@ impl Inode for HostInput {
         }
         let stat = Inode::stat(&*self)?;
         Ok(Arc::new(super::text::Snapshot::new(self.load()?, stat)))
+    }
+
+    fn holds_code(&self) -> bool {
+        false
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -175,7 +175,8 @@ fn open_executable(location: &Location) -> Result<Arc<OpenFile>> {
         return Err(Errno::EACCES);
     }
     let file = Arc::clone(location.inode()).open(O_RDONLY)?;
-    Ok(OpenFile::new(file, Some(location.clone()), O_RDONLY))
+    let file = OpenFile::new(file, Some(location.clone()), O_RDONLY);
+    if file.holds_code() { Ok(file) } else { Err(Errno::EACCES) }
 }
 
 fn read_exactly(file: &OpenFile, offset: u64, len: usize) -> Result<Vec<u8>> {

@@ -45,6 +45,9 @@ pub(crate) fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
         if open.flags() & O_ACCMODE == O_WRONLY {
             return Err(Errno::EACCES);
         }
+        if prot.contains(Prot::EXEC) && !open.holds_code() {
+            return Err(Errno::EACCES);
+        }
         if !open.is_regular() && !open.file().is_seekable() {
             return Err(Errno::ENODEV);
         }
