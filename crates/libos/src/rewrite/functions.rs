@@ -49,6 +49,11 @@ impl Functions {
         (at.end <= found.end).then(|| found.clone())
     }
 
+    /// Whether no function is known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
     #[cfg(test)]
     pub(super) fn at(ranges: &[Range<u64>]) -> Self {
         Self { code: Vec::new(), ranges: ranges.to_vec() }

@@ -60,7 +60,8 @@ impl Plan {
     pub(crate) fn of(file: &OpenFile) -> Result<Self> {
         let functions = Functions::of(file)?;
         let total: u64 = functions.code.iter().map(|range| range.end - range.start).sum();
-        if total > CODE_MAX {
+        // Without functions there are no sites, and reading all of the code is most of a small program's start.
+        if functions.is_empty() || total > CODE_MAX {
             return Ok(Self::default());
         }
         let mut sites = Vec::new();
