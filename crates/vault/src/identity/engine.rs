@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use vault_sdk::table::{Call, PathTable};
 use vault_sdk::{Data, Engine, Response};
 
-use super::{Alias, State};
+use super::{Alias, GroupKind, State};
 use crate::Error;
 use crate::core::native::Native;
 use crate::core::renew::instant;
@@ -105,13 +105,15 @@ fn entity_json(state: &State, id: &str, mounts: &MountTable) -> Option<Data> {
 
 fn group_json(state: &State, id: &str, mounts: &MountTable) -> Option<Data> {
     let group = state.groups.get(id)?;
+    let is_unused = group.kind == GroupKind::External && group.member_entity_ids.is_empty();
+    let members = if is_unused { Value::Null } else { json!(group.member_entity_ids) };
     let parents: Vec<&String> = state.parents(id).map(|parent| &parent.id).collect();
     let value = json!({
         "alias": group.alias.as_ref().map_or_else(|| json!({}), |alias| alias_json(alias, mounts)),
         "creation_time": group.created,
         "id": group.id,
         "last_update_time": group.updated,
-        "member_entity_ids": group.member_entity_ids,
+        "member_entity_ids": members,
         "member_group_ids": group.member_group_ids,
         "metadata": map_or_null(&group.metadata),
         "modify_index": group.modify_index,

@@ -35,7 +35,7 @@ pub(super) fn paths() -> Vec<Path<System>> {
                 done(Ok(Response::list(names)))
             },
         ),
-        Path::new("quotas/rate-limit/{name}")
+        Path::new("quotas/rate-limit/{name:any}")
             .help("One rate limit.", "")
             .fields([
                 Field::string("type", "rate-limit."),
@@ -63,7 +63,7 @@ pub(super) fn paths() -> Vec<Path<System>> {
         Path::new("policies/password")
             .help("All password policies.", "")
             .on(Operation::List, |system: &System, _| done(system.list_passwords())),
-        Path::new("policies/password/{name}")
+        Path::new("policies/password/{name:any}")
             .help("One password policy.", "")
             .field(Field::string("policy", "HCL or JSON."))
             .on(Operation::Read, |system: &System, call| {
@@ -73,7 +73,7 @@ pub(super) fn paths() -> Vec<Path<System>> {
             .on(Operation::Delete, |system: &System, call| {
                 done(system.delete_password(call.text("name")))
             }),
-        Path::new("policies/password/{name}/generate")
+        Path::new("policies/password/{name:any}/generate")
             .help("Makes a password.", "")
             .on(Operation::Read, |system: &System, call| done(system.generate(call.text("name")))),
     ]

@@ -32,13 +32,13 @@ pub(super) fn paths() -> Vec<Path<System>> {
             .help("All ACL policies.", "")
             .on(Operation::Read, |system: &System, _| done(system.list_policies(true)))
             .on(Operation::List, |system: &System, _| done(system.list_policies(true))),
-        one("policy/{name}")
+        one("policy/{name:any}")
             .on(Operation::Read, |system: &System, call| done(system.read_policy(call, "rules"))),
         Path::new("policies/acl")
             .help("All ACL policies.", "")
             .on(Operation::List, |system: &System, _| done(system.list_policies(false)))
             .on(Operation::Read, |system: &System, _| done(system.list_policies(false))),
-        one("policies/acl/{name}")
+        one("policies/acl/{name:any}")
             .on(Operation::Read, |system: &System, call| done(system.read_policy(call, "policy"))),
         capabilities("capabilities")
             .on(Operation::Update, |system: &System, call| done(system.capabilities(call))),

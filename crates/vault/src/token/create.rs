@@ -48,7 +48,7 @@ pub(super) fn paths() -> Vec<Path<TokenEngine>> {
             .on(Operation::Update, |engine: &TokenEngine, call| {
                 done(engine.create(call, None, true))
             }),
-        Path::new("create/{role_name}")
+        Path::new("create/{role_name:any}")
             .help("Creates a token as a role says.", "")
             .fields(fields())
             .on(Operation::Update, |engine: &TokenEngine, call| done(engine.create_by_role(call))),

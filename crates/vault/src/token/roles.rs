@@ -81,7 +81,7 @@ pub(super) fn paths() -> Vec<Path<TokenEngine>> {
         Path::new("roles")
             .help("All roles.", "")
             .on(Operation::List, |engine: &TokenEngine, _| done(engine.list_roles())),
-        Path::new("roles/{role_name}")
+        Path::new("roles/{role_name:any}")
             .help("One role.", "")
             .fields([
                 Field::list("allowed_policies", "Policies that tokens may have."),

@@ -4,7 +4,7 @@ use serde_json::json;
 use vault_sdk::table::{Call, Field, Path};
 use vault_sdk::{Data, MountClass, Operation, Response};
 
-use super::super::{Alias, Edit, Entity, GroupKind};
+use super::super::{Alias, Edit, Entity, Group, GroupKind};
 use super::{IdentityEngine, alias_json, found};
 use crate::core::native::done;
 use crate::{Error, random};
@@ -239,9 +239,11 @@ impl IdentityEngine {
             (name, _) => name.to_owned(),
         };
         let asked = call.text("canonical_id");
-        let group = match asked {
-            "" => of_alias.cloned().ok_or_else(|| Error::invalid("missing canonical_id"))?,
-            asked => {
+        let group = match (asked, of_alias) {
+            ("", Some(group)) => std::sync::Arc::clone(group),
+            // As Vault: an alias without a group makes one.
+            ("", None) => std::sync::Arc::new(self.new_external_group()),
+            (asked, _) => {
                 state.groups.get(asked).cloned().ok_or_else(|| Error::invalid("group not found"))?
             }
         };
@@ -279,6 +281,19 @@ impl IdentityEngine {
         drop(state);
         identity.commit(edit, &changing)?;
         Ok(Response::json(answer))
+    }
+
+    fn new_external_group(&self) -> Group {
+        let id = random::uuid();
+        Group {
+            name: format!("group_{}", &id[..8]),
+            id,
+            kind: GroupKind::External,
+            created: self.now(),
+            updated: self.now(),
+            modify_index: 1,
+            ..Group::default()
+        }
     }
 
     fn delete_group_alias(&self, call: &Call<'_>) -> Result<Response, Error> {
