@@ -6,6 +6,7 @@
 
 mod approle;
 mod cubbyhole;
+mod kubernetes;
 mod kv;
 mod page;
 mod token_params;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 pub use approle::AppRole;
 pub use cubbyhole::Cubbyhole;
+pub use kubernetes::Kubernetes;
 pub use kv::{Kv1, Kv2};
 pub use userpass::UserPass;
 use vault_sdk::{Backend, Error, MountClass};
@@ -31,6 +33,7 @@ pub const KINDS: &[(&str, MountClass)] = &[
     ("cubbyhole", MountClass::Secret),
     ("userpass", MountClass::Auth),
     ("approle", MountClass::Auth),
+    ("kubernetes", MountClass::Auth),
 ];
 
 /// Makes an engine of a type, with the options of its mount.
@@ -54,6 +57,7 @@ pub fn make(
         (MountClass::Secret, "cubbyhole", _) => Arc::new(Cubbyhole),
         (MountClass::Auth, "userpass", _) => Arc::new(UserPass),
         (MountClass::Auth, "approle", _) => Arc::new(AppRole),
+        (MountClass::Auth, "kubernetes", _) => Arc::new(Kubernetes),
         (MountClass::Secret, other, _) => {
             return Err(Error::Invalid(format!("unknown secrets engine type {other:?}")));
         }
