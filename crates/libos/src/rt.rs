@@ -47,6 +47,11 @@ pub(crate) fn zero(range: Range<u64>) -> Result<()> {
     user::zero(range.start, range.end - range.start).map_err(|_| Errno::EFAULT)
 }
 
+/// Reads committed pages.
+pub(crate) fn read_user(at: u64, out: &mut [u8]) -> Result<()> {
+    user::read(at, out).map_err(|_| Errno::EFAULT)
+}
+
 /// Writes to committed, writable pages.
 pub(crate) fn write_user(at: u64, bytes: &[u8]) -> core::result::Result<(), Fault> {
     user::write(at, bytes)

@@ -50,6 +50,11 @@ pub(crate) fn finish_thread(thread: Arc<Thread>) -> ! {
 fn finish_process(process: &Arc<Process>, thread: &Thread) {
     // The program that was run ends everything, as the first process of a container does.
     if process.pid == FIRST_PID {
+        let mut space = thread.space.lock();
+        let everything = space.bounds();
+        // What the file does not take is in the log.
+        let _ = space.write_back(everything);
+        drop(space);
         let how = process.family.verdict().unwrap_or(Ended::Exited(0));
         host::exit_process(match how {
             Ended::Exited(status) => u64::from(status),

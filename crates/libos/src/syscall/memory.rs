@@ -51,9 +51,8 @@ pub(crate) fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
         if !open.is_regular() && !open.file().is_seekable() {
             return Err(Errno::ENODEV);
         }
-        // Writes through a shared mapping would have to reach the file: not yet.
         if shared && prot.can_write() {
-            return Err(Errno::ENODEV);
+            open.writable().map_err(|_| Errno::EACCES)?;
         }
         Some((open, offset))
     };
@@ -177,13 +176,19 @@ pub(crate) fn sys_mincore(call: &mut Call<'_>) -> Result<u64> {
     call.user().write(vec, &resident).map(|()| 0)
 }
 
-/// `msync(2)`: no mapping is written back.
+/// `msync(2)`.
 pub(crate) fn sys_msync(call: &mut Call<'_>) -> Result<u64> {
     let [addr, length, flags, ..] = call.args;
     if int(flags) & !7 != 0 || int(flags) & 5 == 5 {
         return Err(Errno::EINVAL);
     }
-    mapped(call, addr, length)
+    if addr % PAGE != 0 {
+        return Err(Errno::EINVAL);
+    }
+    mapped(call, addr, length)?;
+    let mut space = call.space().lock();
+    let range = space.check(addr, length)?;
+    space.write_back(range).map(|()| 0)
 }
 
 /// `mlock(2)`, `mlock2(2)`, `munlock(2)`: enclave pages are paged by the host, encrypted, as it likes.

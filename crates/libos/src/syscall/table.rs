@@ -48,7 +48,7 @@ pub(crate) const ROWS: &[Row] = rows! {
     6 "lstat" Implemented(meta::sys_lstat);
     7 "poll" Implemented(readiness::sys_poll);
     8 "lseek" Implemented(file_io::sys_lseek);
-    9 "mmap" Partial(memory::sys_mmap, "no writable MAP_SHARED of files; MAP_32BIT only when the hint allows it");
+    9 "mmap" Partial(memory::sys_mmap, "what write(2) changes later does not show in a MAP_SHARED mapping");
     10 "mprotect" Partial(memory::sys_mprotect, "PROT_NONE on pages in use leaves them readable");
     11 "munmap" Implemented(memory::sys_munmap);
     12 "brk" Implemented(memory::sys_brk);
@@ -65,7 +65,7 @@ pub(crate) const ROWS: &[Row] = rows! {
     23 "select" Implemented(readiness::sys_select);
     24 "sched_yield" Partial(threads::sys_sched_yield, "a short park on the host");
     25 "mremap" Partial(memory::sys_mremap, "no MREMAP_DONTUNMAP");
-    26 "msync" Partial(memory::sys_msync, "no mapping is written back");
+    26 "msync" Implemented(memory::sys_msync);
     27 "mincore" Implemented(memory::sys_mincore);
     28 "madvise" Partial(memory::sys_madvise, "only MADV_DONTNEED has an effect");
     29 "shmget" Refused(Errno::ENOSYS, "System V IPC is planned");

@@ -35,6 +35,10 @@ impl Prot {
         Self(self.0 | other.0)
     }
 
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     pub(crate) const fn can_write(self) -> bool {
         self.0 & 2 != 0
     }

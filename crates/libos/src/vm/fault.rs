@@ -32,13 +32,17 @@ impl AddressSpace {
         if !area.prot.contains(want) || area.prot == Prot::NONE {
             return Err(Bad::Forbidden);
         }
-        if self.commit.is_committed(address) {
-            return Ok(());
+        let (writes_to_file, prot) = (area.writes_to_file(), area.prot);
+        if !self.commit.is_committed(address) {
+            let near = window(address, &run, FILE_RUN);
+            let is_sequel = near.start > run.start && self.commit.is_committed(near.start - PAGE);
+            let pages = if area.backing.is_some() && !is_sequel { FILE_RUN } else { COMMIT_RUN };
+            self.populate(window(address, &run, pages))?;
         }
-        let near = window(address, &run, FILE_RUN);
-        let is_sequel = near.start > run.start && self.commit.is_committed(near.start - PAGE);
-        let pages = if area.backing.is_some() && !is_sequel { FILE_RUN } else { COMMIT_RUN };
-        self.populate(window(address, &run, pages))
+        if writes_to_file && want.can_write() {
+            self.note_written(address, prot).map_err(|_| Bad::NoMemory)?;
+        }
+        Ok(())
     }
 
     /// Commits and fills the pages of `range`, which lies within one area.
@@ -55,7 +59,7 @@ impl AddressSpace {
                 }
             }
             self.rewrite(&gap, &area);
-            self.commit.protect(gap, area.prot).map_err(|_| Bad::NoMemory)?;
+            self.commit.protect(gap, area.resting()).map_err(|_| Bad::NoMemory)?;
         }
         Ok(())
     }

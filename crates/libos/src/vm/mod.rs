@@ -21,6 +21,7 @@ mod rewriting;
 pub(crate) mod seat;
 pub(crate) mod space;
 pub(crate) mod switch;
+pub(crate) mod written;
 
 /// Bytes of a page.
 pub(crate) const PAGE: u64 = enclave_abi::layout::PAGE;

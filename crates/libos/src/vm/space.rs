@@ -11,6 +11,7 @@ use super::{
     page_up,
     ranges::RangeMap,
     seat::Seat,
+    written::Written,
 };
 use crate::{
     errno::{Errno, Result},
@@ -34,6 +35,8 @@ pub(crate) struct AddressSpace {
     pub(super) heap_room: Range<u64>,
     /// System calls that enter without a trap.
     pub(super) rewriter: Rewriter,
+    /// Pages of shared mappings that differ from their files.
+    pub(super) written: Written,
     pub(super) brk_start: u64,
     pub(super) brk_end: u64,
 }
@@ -48,6 +51,7 @@ impl AddressSpace {
             seat,
             heap_room: 0..0,
             rewriter: Rewriter::default(),
+            written: Written::default(),
             brk_start: 0,
             brk_end: 0,
         }
@@ -130,6 +134,8 @@ impl AddressSpace {
     /// Unmaps `range`.
     pub(crate) fn unmap(&mut self, range: Range<u64>) -> Result<()> {
         self.rewriter.forget(range.clone());
+        // What the file does not take is lost, with a line in the log, as on Linux.
+        let _ = self.write_back(range.clone());
         let removed = self.areas.remove(range.clone());
         // Nobody else gets the addresses before their pages are gone.
         let dropped = self.drop_pages(range);
@@ -152,14 +158,17 @@ impl AddressSpace {
         if !self.is_mapped(range.clone()) {
             return Err(Errno::ENOMEM);
         }
+        self.write_back(range.clone())?;
         for (run, mut area) in self.areas.within(range.clone()) {
             if prot.can_write() && !area.prot.can_write() && !area.shared {
                 self.unshare(run.clone())?;
             }
             area.prot = prot;
-            self.areas.insert(run, area);
+            let resting = area.resting();
+            self.areas.insert(run.clone(), area);
+            self.commit.protect(run, resting)?;
         }
-        self.commit.protect(range, prot)
+        Ok(())
     }
 
     /// Sets where the heap starts; called once by the loader.
@@ -211,6 +220,7 @@ impl AddressSpace {
         if !self.is_mapped(range.clone()) {
             return Err(Errno::ENOMEM);
         }
+        self.write_back(range.clone())?;
         self.drop_pages(range.clone())?;
         self.evict(range.clone())?;
         self.settle(range);
@@ -233,6 +243,7 @@ impl AddressSpace {
             return Err(Errno::EFAULT);
         }
         let mut area = area.clone();
+        self.write_back(old.clone())?;
         let old_size = old.end - old.start;
         let mut reserved: Option<Reservation> = None;
         let target = match how {
@@ -260,7 +271,7 @@ impl AddressSpace {
             backing.delta = backing.delta.wrapping_add(old.start).wrapping_sub(target);
         }
         self.map(target..target + new_size, area.clone())?;
-        self.move_pages(old.clone(), target, new_size.min(old_size), area.prot)?;
+        self.move_pages(old.clone(), target, new_size.min(old_size), area.resting())?;
         self.unmap(old)?;
         drop(reserved);
         Ok(target)

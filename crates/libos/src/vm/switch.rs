@@ -21,6 +21,7 @@ use super::{
     ranges::RangeMap,
     seat::Space,
     space::AddressSpace,
+    written::Written,
 };
 use crate::{errno::Result, rt, sync::LockGuard};
 
@@ -43,6 +44,7 @@ impl AddressSpace {
             seat: Arc::clone(&self.seat),
             heap_room: self.heap_room.clone(),
             rewriter: self.rewriter.clone(),
+            written: Written::default(),
             ..*self
         };
         for (range, _) in self.areas.iter() {
