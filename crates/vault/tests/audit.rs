@@ -224,3 +224,25 @@ fn canary() {
         }
     }
 }
+
+#[test]
+fn a_socket_gets_the_same_lines_and_fails_closed_when_it_is_gone() {
+    use std::io::BufRead as _;
+    let server = Server::new();
+    server.furnish();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let options = json!({ "address": path.to_str().unwrap(), "socket_type": "unix" });
+    server.write("sys/audit/file", json!({ "type": "socket", "options": options }));
+    let (stream, _) = listener.accept().unwrap();
+    server.read("secret/a", &server.root).unwrap();
+    let mut lines = std::io::BufReader::new(stream).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(next()["request"]["path"], "sys/audit/file");
+    assert_eq!((&next()["type"], &next()["type"]), (&json!("request"), &json!("response")));
+    drop(lines);
+    drop(listener);
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(server.read("secret/a", &server.root), Err(Error::Audit)));
+}

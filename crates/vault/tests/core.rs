@@ -200,3 +200,34 @@ fn a_mount_made_anew_is_another_mount() {
     assert!(server.data(Update, "sys/mounts/sys", &server.root, json!({ "type": "kv" })).is_err());
     assert!(server.data(Delete, "sys/mounts/sys", &server.root, json!({})).is_err());
 }
+
+#[test]
+fn a_secret_that_cannot_be_ended_is_invalid_and_keeps_no_other() {
+    let server = Server::new();
+    server.furnish();
+    let policy = r#"path "*" { capabilities = ["read"] }"#;
+    server.write("sys/policies/acl/reader", json!({ "policy": policy }));
+    server.write("sys/mounts/far", json!({ "type": "kv" }));
+    server.write("far/unreachable", json!({ "value": 1 }));
+    let stuck = server.call(Read, "far/lease/x", &server.root, json!({})).unwrap().lease.unwrap();
+    let token = server.login("reader", 3600);
+    server.call(Read, "secret/lease/x", &token, json!({})).unwrap();
+    server.clock.pass(3600);
+    server.core.tick();
+    let left =
+        || server.store.export().into_keys().filter(|key| key.starts_with(b"lease/")).count();
+    assert_eq!(left(), 2, "root and the stuck one");
+    let token = server.login("reader", 3600);
+    let second = server.call(Read, "far/lease/y", &token, json!({})).unwrap().lease.unwrap();
+    server.write("auth/token/revoke", json!({ "token": token }));
+    let lookup = json!({ "lease_id": second.lease_id });
+    assert!(server.data(Update, "sys/leases/lookup", &server.root, lookup).is_err());
+    let lookup = json!({ "lease_id": stuck.lease_id });
+    assert!(server.data(Update, "sys/leases/lookup", &server.root, lookup).is_err());
+    server.write("sys/leases/revoke-prefix/far", json!({}));
+    server.core.tick();
+    assert_eq!(left(), 3, "both are tried again");
+    server.write("sys/leases/revoke-force/far", json!({}));
+    server.core.tick();
+    assert_eq!(left(), 1, "given up");
+}

@@ -5,8 +5,8 @@ use vault_sdk::{Context, Lease};
 use super::active::Active;
 use super::handle::engine_wait;
 use crate::Error;
-use crate::barrier::{self, Transaction};
-use crate::lease::{Held, Kind, LeaseKey, Leases};
+use crate::barrier::Transaction;
+use crate::lease::{Held, Kind, LeaseKey, Leases, Revocation};
 use crate::wrapping;
 
 /// Records that one pass removes, or looks at.
@@ -17,7 +17,10 @@ impl Active {
     /// it. What does not fit one pass is left to the sweep.
     pub(crate) fn revoke(&self, key: LeaseKey) -> Result<(), Error> {
         let Some(held) = self.leases.get(key)? else { return Ok(()) };
-        self.remove(&held)?;
+        if let Err(error) = self.remove(&held) {
+            self.retire(&held)?;
+            return Err(error);
+        }
         let mut below = vec![key];
         let mut removed = 0;
         while let Some(parent) = below.pop() {
@@ -28,7 +31,10 @@ impl Active {
                 }
                 match self.leases.get(child)? {
                     Some(held) if held.record.parent == Some(parent) => {
-                        self.remove(&held)?;
+                        // Invalid already, for its parent is gone; what is left is tried again.
+                        if self.remove(&held).is_err() {
+                            self.retire(&held)?;
+                        }
                         below.push(child);
                     }
                     _ => {
@@ -38,6 +44,17 @@ impl Active {
                     }
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Ends the life of a lease whose secret could not be ended: it is invalid now, and the rounds of
+    /// expiry try again.
+    fn retire(&self, held: &Held) -> Result<(), Error> {
+        let now = self.now().max(1);
+        if held.record.expires_ms > now {
+            let record = crate::lease::Record { expires_ms: now, ..held.record.clone() };
+            self.leases.replace(held, record)?;
         }
         Ok(())
     }
@@ -116,51 +133,67 @@ impl Active {
         }
     }
 
-    /// Removes leases whose time is over, oldest first.
+    /// Removes leases whose time is over, oldest first. One that cannot be ended at its source does
+    /// not keep the others; it is tried again in the next round.
     fn expire(&self) -> Result<(), Error> {
         let now = self.now();
-        for (hint, key) in self.leases.hinted(b'x', &[], &[], PASS)? {
-            let due =
-                hint.get(2..10).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
-            if due.is_none_or(|due| due > now) {
-                return Ok(());
-            }
-            match self.leases.get(key)? {
-                Some(held) if held.record.expires_ms != 0 && held.record.expires_ms <= now => {
-                    self.revoke(key)?;
+        let mut after = Vec::new();
+        loop {
+            let hinted = self.leases.hinted(b'x', &[], &after, PASS)?;
+            let Some((last, _)) = hinted.last() else { return Ok(()) };
+            after.clone_from(last);
+            for (hint, key) in hinted {
+                let due = hint.get(2..10).and_then(|bytes| bytes.try_into().ok());
+                if due.map(u64::from_be_bytes).is_none_or(|due| due > now) {
+                    return Ok(());
                 }
-                _ => {
-                    let mut transaction = Transaction::new();
-                    transaction.unhint(hint);
-                    self.barrier.commit(transaction)?;
+                match self.leases.get(key)? {
+                    Some(held) if held.record.expires_ms != 0 && held.record.expires_ms <= now => {
+                        let _ = self.revoke(key);
+                    }
+                    _ => {
+                        let mut transaction = Transaction::new();
+                        transaction.unhint(hint);
+                        self.barrier.commit(transaction)?;
+                    }
                 }
             }
         }
-        Ok(())
     }
 
-    /// Removes what revocations cover, and then the revocations.
+    /// Removes what revocations cover, and then the revocations. What cannot be ended at its source
+    /// stays, invalid, with its revocation, unless that was forced.
     fn sweep_revocations(&self) -> Result<(), Error> {
         let revocations = self.leases.revocations();
         if revocations.entries.is_empty() {
             return Ok(());
         }
+        let mut is_clean = vec![true; revocations.entries.len()];
         let mut from = String::new();
         loop {
             let keys = self.leases.all(&from, PASS)?;
-            for key in &keys {
-                let Some(held) = self.leases.get(*key)? else { continue };
-                if revocations.cover(&held.record, &held.profile) {
-                    match self.revoke(*key) {
-                        Ok(()) | Err(Error::Barrier(barrier::Error::Conflict { .. })) => {}
-                        Err(error) => return Err(error),
-                    }
-                }
-            }
             let Some(last) = keys.last() else { break };
             from = format!("{}{}\0", crate::lease::PREFIX, last.to_hex());
+            for key in keys {
+                let Some(held) = self.leases.get(key)? else { continue };
+                let covers = |entry: &Revocation| entry.covers(&held.record, &held.profile);
+                let covering: Vec<usize> = (0..revocations.entries.len())
+                    .filter(|index| covers(&revocations.entries[*index]))
+                    .collect();
+                if covering.is_empty() || self.revoke(key).is_ok() {
+                    continue;
+                }
+                if covering.iter().any(|index| revocations.entries[*index].force) {
+                    let mut transaction = Transaction::new();
+                    Leases::remove(&held, &mut transaction);
+                    self.barrier.commit(transaction)?;
+                } else {
+                    covering.into_iter().for_each(|index| is_clean[index] = false);
+                }
+            }
         }
-        for done in &revocations.entries {
+        for (done, _) in revocations.entries.iter().zip(is_clean).filter(|(_, is_clean)| *is_clean)
+        {
             self.leases.forget(done)?;
         }
         Ok(())

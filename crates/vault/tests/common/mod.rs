@@ -107,6 +107,9 @@ impl Engine for Keeper {
         context: vault_sdk::Context<'a>,
     ) -> Boxed<'a, Result<(), vault_sdk::Error>> {
         Box::pin(async move {
+            if context.storage.get("unreachable").await?.is_some() {
+                return Err(vault_sdk::Error::Upstream("nobody answers".to_owned()));
+            }
             let batch = vault_sdk::Batch::default().put("revoked", b"{\"done\":true}".to_vec());
             Ok(context.storage.commit(batch).await?)
         })
