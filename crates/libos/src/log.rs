@@ -61,3 +61,12 @@ pub(crate) fn untrusted_code(path: &[u8]) {
         ),
     );
 }
+
+/// The program wants more address space than is free in ELRANGE.
+pub(crate) fn address_space_full(length: u64, elrange_size: u64) {
+    let text = format!(
+        "no room for {length} bytes of address space; `enclave.size` in the manifest sets how much there is (now {}G)",
+        elrange_size >> 30
+    );
+    once(Level::Warn, text);
+}

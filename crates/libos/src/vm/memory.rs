@@ -10,7 +10,7 @@ use core::ops::Range;
 use super::{COMMIT_RUN, PAGE, area::Prot, page_down, ranges::RangeMap, seat::Seat};
 use crate::{
     errno::{Errno, Result},
-    rt,
+    log, rt,
     sync::Mutex,
 };
 
@@ -90,7 +90,13 @@ impl Memory {
                 .or_else(|| state.highest_free(start..low, length, align)),
             Zone::Low => state.highest_free(start..MAP_32BIT_END.clamp(start, end), length, align),
         };
-        let at = found.ok_or(Errno::ENOMEM)?;
+        let Some(at) = found else {
+            drop(state);
+            if matches!(zone, Zone::Any) {
+                log::address_space_full(length, end.next_power_of_two());
+            }
+            return Err(Errno::ENOMEM);
+        };
         let range = at..at + length;
         state.count(range.clone(), true);
         Ok(Reservation { memory: Arc::clone(self), range })
