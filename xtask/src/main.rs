@@ -19,6 +19,7 @@ mod stage;
 mod suites;
 mod tcb;
 mod tidy;
+mod vault;
 mod workspace;
 
 use std::process::ExitCode;

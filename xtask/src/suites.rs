@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{e2e, fuzz, image, process, tidy};
+use crate::{e2e, fuzz, image, process, tidy, vault};
 pub(crate) use tally::Tally;
 
 /// Options of `cargo xtask test`.
@@ -38,6 +38,8 @@ enum Suite {
     Doc,
     /// Scripts under tests/e2e
     E2e,
+    /// The secrets server beside OpenBao: the same requests, the same answers
+    Vault,
     /// Every fuzz target over its corpus, then 30 seconds each
     Fuzz,
     /// Licences, bans and sources (cargo-deny, where installed)
@@ -107,6 +109,7 @@ impl Suite {
             Self::Features => "features",
             Self::Doc => "doc",
             Self::E2e => "e2e",
+            Self::Vault => "vault",
             Self::Fuzz => "fuzz",
             Self::Deny => "deny",
             Self::Shear => "shear",
@@ -126,6 +129,7 @@ impl Suite {
             Self::Features => features(tally),
             Self::Doc => tests(&["--workspace", "--doc"], tally),
             Self::E2e => e2e::run(tally),
+            Self::Vault => vault::run(tally),
             Self::Fuzz => fuzz::run(&fuzz::Args::default(), tally),
             Self::Deny => {
                 return optional("cargo-deny", &["deny", "check", "bans", "licenses", "sources"]);
