@@ -6,6 +6,7 @@
 
 mod approle;
 mod cubbyhole;
+mod jwt;
 mod kubernetes;
 mod kv;
 mod page;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 pub use approle::AppRole;
 pub use cubbyhole::Cubbyhole;
+pub use jwt::Jwt;
 pub use kubernetes::Kubernetes;
 pub use kv::{Kv1, Kv2};
 pub use userpass::UserPass;
@@ -33,6 +35,7 @@ pub const KINDS: &[(&str, MountClass)] = &[
     ("cubbyhole", MountClass::Secret),
     ("userpass", MountClass::Auth),
     ("approle", MountClass::Auth),
+    ("jwt", MountClass::Auth),
     ("kubernetes", MountClass::Auth),
 ];
 
@@ -57,6 +60,7 @@ pub fn make(
         (MountClass::Secret, "cubbyhole", _) => Arc::new(Cubbyhole),
         (MountClass::Auth, "userpass", _) => Arc::new(UserPass),
         (MountClass::Auth, "approle", _) => Arc::new(AppRole),
+        (MountClass::Auth, "jwt", _) => Arc::new(Jwt),
         (MountClass::Auth, "kubernetes", _) => Arc::new(Kubernetes),
         (MountClass::Secret, other, _) => {
             return Err(Error::Invalid(format!("unknown secrets engine type {other:?}")));
