@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use vault::barrier::NoFreshness;
 use vault::{Core, Settings, Setup};
@@ -63,6 +63,8 @@ fn configuration(options: &Options) -> Result<Config> {
 }
 
 async fn serve(options: &Options, config: &Config, banner: &mut dyn std::io::Write) -> Result<()> {
+    // Before anybody can know that this process is there: a signal that comes early must not kill it.
+    let signals = Signals::new()?;
     let mut bound = Vec::new();
     for listener in &config.listeners {
         bound.push(Bound::new(listener).await?);
@@ -90,7 +92,7 @@ async fn serve(options: &Options, config: &Config, banner: &mut dyn std::io::Wri
     }
     let ticking = tokio::spawn(tick(core.clone()));
     announce(config, &urls, development.as_ref(), banner)?;
-    wait_for_signals(&certificates).await?;
+    signals.wait_to_stop(&certificates).await;
     log::info("core", "shutdown triggered", &[]);
     let _ = stop.send(true);
     while serving.join_next().await.is_some() {}
@@ -213,16 +215,30 @@ fn announce(
     Ok(())
 }
 
-/// Waits for the signal to stop; SIGHUP reads certificates again.
-async fn wait_for_signals(certificates: &[Arc<Reloadable>]) -> Result<()> {
-    let mut hangup = signal(SignalKind::hangup()).context("handle SIGHUP")?;
-    let mut terminate = signal(SignalKind::terminate()).context("handle SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("handle SIGINT")?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => reload(certificates),
+/// The signals that the server handles, from when this is made.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup()).context("handle SIGHUP")?,
+            terminate: signal(SignalKind::terminate()).context("handle SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("handle SIGINT")?,
+        })
+    }
+
+    /// Waits for the signal to stop; SIGHUP reads certificates again.
+    async fn wait_to_stop(mut self, certificates: &[Arc<Reloadable>]) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => reload(certificates),
+            }
         }
     }
 }
