@@ -59,6 +59,9 @@ pub(crate) struct Args {
     /// Time-stamp-counter cycles that an entry and its exit take together on the emulator.
     #[arg(long, value_name = "CYCLES", default_value_t = 0)]
     emu_transition_cycles: u64,
+    /// Protected memory (EPC) of the emulated machine in MiB; without a limit if not given.
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..1 << 24))]
+    emu_epc_mib: Option<u64>,
     /// Print enclave exits and ocalls when the program has ended.
     #[arg(long)]
     stats: bool,
@@ -91,6 +94,7 @@ impl Args {
         }
         session.count = self.stats;
         let session = Arc::new(session);
+        enclave_host::title::set(&boot.args);
         let ended = session.run(&boot)?;
         if self.stats {
             platform::print_stats(&session);
@@ -115,7 +119,8 @@ pub(crate) fn traced(
     let prepared = prepare::without_manifest(command)?;
     let image = image::load(image)?;
     let stream = stream(&prepared, &image)?;
-    let emulated = platform::emulated(location, Strictness::Off, 0)?;
+    let emulated =
+        platform::emulated(location, enclave_host::platform::emulated::Settings::default())?;
     let platform = Arc::new(emulated.with_image(&image, &stream));
     let boot = boot(&prepared, command.to_vec())?;
     let mut session = session(&prepared, &stream, platform)?;

@@ -67,6 +67,9 @@ pub const ABORT_NO_ENTROPY: u64 = 5;
 /// EACCEPT, EMODPE or another leaf failed where it must not. RDX: RAX of the leaf.
 pub const ABORT_LEAF: u64 = 6;
 
+/// No page of protected memory is left for the runtime's own heap. RDX: bytes it asked for.
+pub const ABORT_NO_EPC: u64 = 7;
+
 /// Size of a [`HostThread`] in bytes.
 pub const HOST_THREAD_SIZE: usize = 48;
 

@@ -24,6 +24,7 @@ mod memory;
 pub mod ocalls;
 pub mod platform;
 pub mod stream;
+pub mod title;
 
 pub use error::Error;
 pub use load::load;

@@ -52,9 +52,9 @@ pub struct Refused {
 /// [`extend`]s them if `perms` has more, or [`restrict`]s them if it has less.
 ///
 /// # Errors
-/// [`Refused`] when restricting fails; out of EPC ends the enclave with `ABORT_LEAF`.
+/// [`Refused`] when no page is left (ENOMEM), or restricting fails; nothing is committed then.
 pub fn accept(address: u64, len: u64, perms: Perms) -> Result<(), Refused> {
-    backend::accept_new(address, len);
+    backend::accept_new(address, len)?;
     restrict_from(address, len, Perms::RW, perms)
 }
 

@@ -58,6 +58,7 @@ pub struct Machine {
     pages: Mutex<BTreeMap<u64, Page>>,
     host: Mutex<Box<Host>>,
     log: Mutex<Vec<String>>,
+    epc_pages: Mutex<u64>,
 }
 
 impl fmt::Debug for Machine {
@@ -89,6 +90,7 @@ impl Machine {
             pages: Mutex::default(),
             host: Mutex::new(Box::new(host)),
             log: Mutex::default(),
+            epc_pages: Mutex::new(u64::MAX),
         })
     }
 
@@ -107,6 +109,11 @@ impl Machine {
     /// Tells the calling thread of events, as an entry does.
     pub fn tell(events: u64) {
         with(|thread| thread.events |= events);
+    }
+
+    /// Limits the pages that can be committed.
+    pub fn set_epc_pages(&self, pages: u64) {
+        *lock(&self.epc_pages) = pages;
     }
 
     /// Replaces the host.
@@ -304,13 +311,17 @@ pub(crate) mod backend {
         user_write(address, &bytes)
     }
 
-    pub(crate) fn accept_new(address: u64, len: u64) {
+    pub(crate) fn accept_new(address: u64, len: u64) -> Result<(), Refused> {
         let machine = machine();
         let mut pages = lock(&machine.pages);
+        if pages.len() as u64 + len / PAGE > *lock(&machine.epc_pages) {
+            return Err(Refused { address, cause: crate::host::Error::Errno(12) });
+        }
         for number in address / PAGE..(address + len).div_ceil(PAGE) {
             let page = Page { bytes: Box::new([0; 4096]), perms: Perms::RW };
             assert!(pages.insert(number, page).is_none(), "page {number:#x} accepted twice");
         }
+        Ok(())
     }
 
     pub(crate) fn extend(address: u64, len: u64, perms: Perms) {

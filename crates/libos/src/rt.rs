@@ -22,9 +22,16 @@ const fn perms(prot: Prot) -> Perms {
     }
 }
 
+/// What the operator is told when a page cannot be had.
+const NO_EPC: &str = "the protected memory (EPC) of this machine is exhausted: the program gets ENOMEM or SIGBUS; \
+     end other enclaves, give the machine more EPC, or let the program use less";
+
 /// Commits absent pages, zeroed, readable and writable.
 pub(crate) fn epc_accept(range: Range<u64>) -> Result<()> {
-    epc::accept(range.start, range.end - range.start, Perms::RW).map_err(|_| Errno::ENOMEM)
+    epc::accept(range.start, range.end - range.start, Perms::RW).map_err(|_| {
+        crate::log::once(crate::log::Level::Error, NO_EPC.into());
+        Errno::ENOMEM
+    })
 }
 
 /// Adds rights to committed pages.

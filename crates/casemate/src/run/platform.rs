@@ -39,7 +39,12 @@ pub(super) fn choose(
         )),
         Choice::Auto if let Ok(hardware) = Hardware::new() => Ok(Arc::new(hardware)),
         Choice::Auto | Choice::Emulated => {
-            let emulated = emulated(&args.location, args.strict, args.emu_transition_cycles)?;
+            let settings = Settings {
+                strict: args.strict.into(),
+                transition_cycles: args.emu_transition_cycles,
+                epc_bytes: args.emu_epc_mib.map(|mib| mib << 20),
+            };
+            let emulated = emulated(&args.location, settings)?;
             Ok(Arc::new(emulated.with_image(image, stream)))
         }
     }
@@ -82,12 +87,7 @@ impl Quoter for EmulatedQuoter {
 }
 
 /// The emulated machine, with its quoting service.
-pub(super) fn emulated(
-    location: &Location,
-    strict: Strictness,
-    transition_cycles: u64,
-) -> Result<Emulated> {
-    let settings = Settings { strict: strict.into(), transition_cycles };
+pub(super) fn emulated(location: &Location, settings: Settings) -> Result<Emulated> {
     let quoter = EmulatedQuoter(location.service()?);
     Ok(Emulated::new(location.platform()?, settings, Some(Box::new(quoter)))?)
 }

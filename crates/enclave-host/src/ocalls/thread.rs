@@ -4,9 +4,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use enclave_abi::entry::{
-    ABORT_BAD_ENTRY, ABORT_BAD_HOST_POINTER, ABORT_LEAF, ABORT_NO_ENTROPY, ABORT_PANIC,
-    ABORT_RUNTIME_FAULT, ENTER_EXCEPTION, ENTER_OCALL_RETURN, ENTER_START, ENTER_THREAD,
-    EXIT_ABORT, EXIT_OCALL, EXIT_RESUME, EXIT_THREAD, HostThread,
+    ABORT_BAD_ENTRY, ABORT_BAD_HOST_POINTER, ABORT_LEAF, ABORT_NO_ENTROPY, ABORT_NO_EPC,
+    ABORT_PANIC, ABORT_RUNTIME_FAULT, ENTER_EXCEPTION, ENTER_OCALL_RETURN, ENTER_START,
+    ENTER_THREAD, EXIT_ABORT, EXIT_OCALL, EXIT_RESUME, EXIT_THREAD, HostThread,
 };
 use enclave_abi::layout::THREAD_STRIDE;
 
@@ -161,7 +161,12 @@ pub(super) fn abort(code: u64, detail: u64) -> String {
             format!("the enclave refused an address of the host (number {detail})")
         }
         ABORT_NO_ENTROPY => "the processor delivers no random numbers (RDRAND)".into(),
-        ABORT_LEAF => format!("a page operation failed with {detail}: is the EPC exhausted?"),
+        ABORT_NO_EPC => format!(
+            "the protected memory (EPC) of this machine is exhausted: {detail} bytes are missing; end other enclaves or give it more EPC"
+        ),
+        ABORT_LEAF => {
+            format!("a page operation failed with {detail}: the host did not do what it was asked")
+        }
         _ => format!("the enclave stopped with unknown code {code} (detail {detail})"),
     }
 }

@@ -38,6 +38,8 @@ pub struct Settings {
     pub strict: Strict,
     /// Time-stamp-counter cycles an entry and its exit take together.
     pub transition_cycles: u64,
+    /// Bytes of EPC the machine has; `None`: as many as asked for.
+    pub epc_bytes: Option<u64>,
 }
 
 /// An emulated machine.
@@ -112,6 +114,7 @@ impl Platform for Emulated {
             strict: self.settings.strict,
             transition_cycles: self.settings.transition_cycles,
             image: self.image,
+            epc_pages: self.settings.epc_bytes.map(|bytes| bytes / 4096),
             relay: Some(Relay { enter: ENTER_EXCEPTION, resume: EXIT_RESUME }),
         };
         let enclave =

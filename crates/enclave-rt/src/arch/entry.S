@@ -52,6 +52,7 @@ casemate_rt_fixups:
     FIXUP casemate_rt_zero_at, casemate_rt_zero_done
     FIXUP casemate_rt_load_at, casemate_rt_word_fault
     FIXUP casemate_rt_cas_at, casemate_rt_word_fault
+    FIXUP casemate_rt_site_leaf, casemate_rt_leaf_fault
     .long 0, 0
 
 # 0: nobody has entered; 1: the first thread relocates; 2: relocated.
@@ -556,7 +557,7 @@ casemate_rt_cas_at:
     xor eax, eax
     ret
 
-# RDI: leaf. RSI, RDX, RCX: its RBX, RCX, RDX. Returns RAX.
+# RDI: leaf. RSI, RDX, RCX: its RBX, RCX, RDX. Returns RAX, or all ones when an operand page faulted.
 .globl casemate_rt_enclu
 .type casemate_rt_enclu,@function
 casemate_rt_enclu:
@@ -567,5 +568,9 @@ casemate_rt_enclu:
     mov rcx, rdx
     mov rdx, r8
     ENCLU_SITE casemate_rt_site_leaf
+    pop rbx
+    ret
+casemate_rt_leaf_fault:
+    mov rax, {LEAF_FAULT}
     pop rbx
     ret

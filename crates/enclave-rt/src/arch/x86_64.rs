@@ -19,12 +19,16 @@ const XSAVE_AREA: usize = 12 << 10;
 const GPRSGX: usize =
     layout::SSA_FRAME_PAGES as usize * layout::PAGE as usize - sgx_types::SsaGpr::SIZE;
 
+/// What [`casemate_rt_enclu`] returns when a page it was to work on faulted; no leaf's error code.
+pub(crate) const LEAF_FAULT: u64 = u64::MAX;
+
 core::arch::global_asm!(
     include_str!("entry.S"),
     MXCSR = const MXCSR_DEFAULT,
     CONTEXT_SIZE = const CONTEXT_SIZE,
     XSAVE_AREA = const XSAVE_AREA,
     GPRSGX = const GPRSGX,
+    LEAF_FAULT = const LEAF_FAULT,
     KERNEL_STACK_TOP = const template::KERNEL_STACK_TOP,
     EXCEPTION_STACK_TOP = const template::EXCEPTION_STACK_TOP,
     SSA = const template::SSA,
@@ -73,7 +77,7 @@ unsafe extern "sysv64" {
     pub(crate) fn casemate_rt_fast() -> !;
     /// Returns to the application with the thread's `Context`.
     pub(crate) fn casemate_rt_return() -> !;
-    /// ENCLU with RAX `leaf`; returns RAX.
+    /// ENCLU with RAX `leaf`; returns RAX, or [`LEAF_FAULT`].
     pub(crate) fn casemate_rt_enclu(leaf: u64, rbx: u64, rcx: u64, rdx: u64) -> u64;
     /// Copies `len` bytes; returns how many were not copied because of a fault.
     pub(crate) fn casemate_rt_copy(to: u64, from: u64, len: usize) -> usize;

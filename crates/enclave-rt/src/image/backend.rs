@@ -23,6 +23,9 @@ use crate::{
     xstate::Area,
 };
 
+/// What the driver says when no EPC page is left.
+const ENOMEM: u16 = 12;
+
 pub(crate) fn shared_base() -> u64 {
     tcb::load(tcb::BUFFER_ADDR)
 }
@@ -160,22 +163,38 @@ pub(crate) fn shared_to_user(at: usize, address: u64, len: usize) -> Result<(), 
 
 /// Runs a leaf on each page of a range; a failure ends the enclave.
 fn each_page(leaf: Enclu, secinfo: SecInfo, address: u64, len: u64) {
+    if try_each_page(leaf, secinfo, address, len).is_err() {
+        abort(ABORT_LEAF, arch::LEAF_FAULT);
+    }
+}
+
+/// Runs a leaf on each page of a range. `Err` with the first page that could not be had because it is not there; any
+/// other failure ends the enclave.
+fn try_each_page(leaf: Enclu, secinfo: SecInfo, address: u64, len: u64) -> Result<(), u64> {
     let secinfo = Align64(secinfo.to_bytes());
     let operand = secinfo.0.as_ptr() as u64;
     let mut page = address;
     while page < address + len {
         // SAFETY: EACCEPT and EMODPE read the SECINFO operand and change the page's EPCM entry, not its bytes.
         let code = unsafe { arch::casemate_rt_enclu(leaf as u64, operand, page, 0) };
-        if code != 0 {
-            abort(ABORT_LEAF, code);
+        match code {
+            0 => page += PAGE,
+            arch::LEAF_FAULT => return Err(page),
+            code => abort(ABORT_LEAF, code),
         }
-        page += PAGE;
     }
+    Ok(())
 }
 
-pub(crate) fn accept_new(address: u64, len: u64) {
+/// Commits absent pages. When the host has no page left, what was committed is given back.
+pub(crate) fn accept_new(address: u64, len: u64) -> Result<(), Refused> {
     let flags = SecInfoFlags::R.union(SecInfoFlags::W).union(SecInfoFlags::PENDING);
-    each_page(Enclu::Eaccept, SecInfo::new(PageType::Reg, flags), address, len);
+    let secinfo = SecInfo::new(PageType::Reg, flags);
+    let Err(absent) = try_each_page(Enclu::Eaccept, secinfo, address, len) else { return Ok(()) };
+    if absent > address && remove(address, absent - address).is_err() {
+        abort(ABORT_LEAF, arch::LEAF_FAULT);
+    }
+    Err(Refused { address: absent, cause: host::Error::Errno(ENOMEM) })
 }
 
 fn flags(perms: Perms) -> SecInfoFlags {

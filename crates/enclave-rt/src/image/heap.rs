@@ -27,7 +27,9 @@ impl OomHandler for Grow {
         if base == 0 || new_end > talc.oom_handler.limit {
             return ErrOnOom::handle_oom(&mut Talc::new(ErrOnOom), request);
         }
-        backend::accept_new(end, wanted);
+        if backend::accept_new(end, wanted).is_err() {
+            super::abort(enclave_abi::entry::ABORT_NO_EPC, wanted);
+        }
         let old = Span::new(base as *mut u8, end as *mut u8);
         let new = Span::new(base as *mut u8, new_end as *mut u8);
         // SAFETY: 1. `old` is the arena that was claimed or extended last. 2. The new pages were just

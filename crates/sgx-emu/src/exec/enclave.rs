@@ -54,6 +54,8 @@ pub struct Options {
     pub transition_cycles: u64,
     /// First address and end of the code that is interrupted in [`Strict::StepAndInterrupt`].
     pub image: (u64, u64),
+    /// EPC pages the machine has for the enclave; `None`: more than any host has.
+    pub epc_pages: Option<u64>,
     /// Has the emulator serve exceptions without its caller. Not in strict mode, whose callers are asked
     /// every time.
     pub relay: Option<Relay>,
@@ -156,7 +158,7 @@ impl EmulatedEnclave {
             shared: Box::new(Shared {
                 model: Mutex::new(model),
                 platform,
-                driver: Driver { epc_pages: EPC_PAGES },
+                driver: Driver { epc_pages: options.epc_pages.unwrap_or(EPC_PAGES) },
                 options,
                 elrange_size: secs.size,
                 xfrm,
