@@ -77,12 +77,14 @@ impl Timers {
 
 /// Sends the signals of all timers that are due, and asks the host to ring for the next.
 pub(crate) fn expire() {
-    if RINGING_AT.load(SeqCst) == u64::MAX {
+    let ringing = RINGING_AT.load(SeqCst);
+    if ringing == u64::MAX {
         return;
     }
     let now = time::monotonic_ns();
-    if RINGING_AT.load(SeqCst) > now {
-        return;
+    if ringing > now {
+        // The host may have rung already: its clock and the one in here are not the same.
+        return enclave_rt::thread::set_alarm(Some(ringing - now));
     }
     RINGING_AT.store(u64::MAX, SeqCst);
     for process in system::processes() {
