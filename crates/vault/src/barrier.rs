@@ -107,6 +107,8 @@ pub struct Barrier {
     time_floor_ms: AtomicU64,
     sequence: AtomicU64,
     uses: AtomicU64,
+    /// Encryptions since the last commit that no row has.
+    unstored_uses: AtomicU64,
 }
 
 /// What readers see. Snapshot and index are of the same commit.
@@ -205,6 +207,7 @@ impl Barrier {
             time_floor_ms: AtomicU64::new(root.time_floor_ms),
             sequence: AtomicU64::new(root.sequence),
             uses: AtomicU64::new(root.uses),
+            unstored_uses: AtomicU64::new(0),
             writer: Mutex::new(Writer { root, root_version: root_row.version, is_closed: false }),
         })
     }
@@ -221,7 +224,7 @@ impl Barrier {
 
     /// Encryptions under the active term so far.
     pub fn uses(&self) -> u64 {
-        self.uses.load(Ordering::Relaxed)
+        self.uses.load(Ordering::Relaxed) + self.unstored_uses.load(Ordering::Relaxed)
     }
 
     /// The freshness source's kind.
@@ -316,6 +319,30 @@ impl Barrier {
         }
         let page = wait(self.snapshot().scan(&range, limit))?;
         Ok(page.rows.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// Encrypts a token that is not stored. Counted like a row.
+    pub(crate) fn seal_token(&self, content: &[u8]) -> Vec<u8> {
+        let ring = self.ring();
+        let (term, gcm) = ring.active();
+        let nonce: [u8; 12] = *crate::random::bytes().expose();
+        self.unstored_uses.fetch_add(1, Ordering::Relaxed);
+        let mut sealed = term.to_be_bytes().to_vec();
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(&gcm.seal(&nonce, &self.token_associated(), content));
+        sealed
+    }
+
+    /// Decrypts a token; `None` if it was not made here.
+    pub(crate) fn open_token(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        let (term, rest) = sealed.split_first_chunk::<4>()?;
+        let (nonce, rest) = rest.split_first_chunk::<12>()?;
+        let ring = self.ring();
+        ring.term(u32::from_be_bytes(*term))?.open(nonce, &self.token_associated(), rest).ok()
+    }
+
+    fn token_associated(&self) -> Vec<u8> {
+        [&b"casemate batch token v1\0"[..], &self.store].concat()
     }
 
     /// Every row as the store has it, for a snapshot of the whole, page by page.

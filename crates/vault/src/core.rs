@@ -4,6 +4,7 @@
 //! any thread. A call waits for the store on the caller's thread.
 
 pub(crate) mod active;
+pub(crate) mod batch;
 pub(crate) mod handle;
 pub(crate) mod issue;
 pub(crate) mod native;

@@ -146,7 +146,7 @@ impl TokenEngine {
         };
         let meta = if profile.metadata.is_empty() { Value::Null } else { json!(profile.metadata) };
         let mut response = Response::json(json!({
-            "accessor": self.0.active.leases.keys.accessor(held.key),
+            "accessor": self.0.active.accessor(held),
             "creation_time": record.issued_ms / 1000,
             "creation_ttl": profile.ttl.0,
             "display_name": profile.display_name,
@@ -160,7 +160,7 @@ impl TokenEngine {
             "path": profile.path,
             "policies": profile.policies,
             "ttl": record.expires_ms.saturating_sub(now) / 1000,
-            "type": "service",
+            "type": if held.is_batch() { "batch" } else { "service" },
         }));
         if let vault_sdk::Body::Data(data) = &mut response.body {
             if record.expires_ms != 0 {
@@ -218,12 +218,14 @@ impl TokenEngine {
     fn revoke(&self, call: &Call<'_>) -> Result<Response, Error> {
         // Nothing is said about tokens that are not there.
         if let Some(held) = self.0.active.find_token(call.text("token"))? {
+            refuse_batch(&held)?;
             self.0.active.revoke(held.key)?;
         }
         Ok(Response::empty())
     }
 
     fn revoke_self(&self) -> Result<Response, Error> {
+        refuse_batch(self.0.caller()?)?;
         self.0.active.revoke(self.0.caller()?.key)?;
         Ok(Response::empty())
     }
@@ -262,6 +264,10 @@ impl TokenEngine {
         accessors.sort_unstable();
         Ok(Response::list(accessors))
     }
+}
+
+fn refuse_batch(held: &Held) -> Result<(), Error> {
+    if held.is_batch() { Err(Error::invalid("batch tokens cannot be revoked")) } else { Ok(()) }
 }
 
 fn bad_token() -> Error {

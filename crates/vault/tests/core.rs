@@ -231,3 +231,43 @@ fn a_secret_that_cannot_be_ended_is_invalid_and_keeps_no_other() {
     server.core.tick();
     assert_eq!(left(), 1, "given up");
 }
+
+#[test]
+fn batch_tokens_have_no_record_and_end_with_what_they_rest_on() {
+    let mut server = Server::new();
+    server.furnish();
+    let create = |parent: &str, data| server.call(Update, "auth/token/create", parent, data);
+    let parent =
+        create(&server.root, json!({ "policies": ["root"], "ttl": "1h" })).unwrap().auth.unwrap();
+    let rows = server.store.export().len();
+    let data = json!({ "type": "batch", "policies": ["reader"], "ttl": "10m" });
+    let batch = create(&parent.client_token, data.clone()).unwrap().auth.unwrap();
+    assert_eq!(server.store.export().len(), rows);
+    assert!(
+        batch.client_token.starts_with("hvb.") && batch.accessor.is_empty() && !batch.renewable
+    );
+    let token = batch.client_token.as_str();
+    assert!(server.read("secret/a", token).is_ok());
+    assert!(server.data(Update, "secret/a", token, json!({ "value": 1 })).is_err());
+    assert_eq!(server.read("auth/token/lookup-self", token).unwrap()["type"], "batch");
+    assert!(create(token, json!({})).is_err());
+    assert!(server.data(Update, "auth/token/renew-self", token, json!({})).is_err());
+    assert!(server.data(Update, "auth/token/revoke-self", token, json!({})).is_err());
+    let reply = server.call(Read, "secret/lease/x", token, json!({})).unwrap();
+    assert_eq!(reply.lease.unwrap().duration.0, 600, "CVE-2020-25816: its leases end with it");
+    let mut edited = token.to_owned();
+    edited.replace_range(30..31, if edited[30..].starts_with('A') { "B" } else { "A" });
+    assert!(server.read("secret/a", &edited).is_err());
+    assert!(create(&server.root, json!({ "type": "batch" })).is_err(), "never root");
+    server.reopen();
+    assert!(server.read("secret/a", token).is_ok());
+    server.call(Update, "auth/token/revoke-self", &parent.client_token, json!({})).unwrap();
+    assert!(server.read("secret/a", token).is_err());
+    let orphan =
+        json!({ "type": "batch", "policies": ["reader"], "ttl": "10m", "no_parent": true });
+    let orphan =
+        server.call(Update, "auth/token/create", &server.root, orphan).unwrap().auth.unwrap();
+    assert!(server.read("secret/a", &orphan.client_token).is_ok());
+    server.clock.pass(600);
+    assert!(server.read("secret/a", &orphan.client_token).is_err());
+}

@@ -238,7 +238,9 @@ impl Barrier {
         let ring = self.ring();
         let active = extra.ring.as_ref().map_or_else(|| ring.active(), |(ring, _)| ring.active());
         let written = gathered.rows.values().flatten().count() + nodes.values().flatten().count();
-        root.uses = if extra.ring.is_some() { 0 } else { root.uses } + written as u64 + 1;
+        let unstored = self.unstored_uses.load(Ordering::Relaxed);
+        root.uses =
+            if extra.ring.is_some() { 0 } else { root.uses } + written as u64 + 1 + unstored;
         let mut batch = Batch::default().expect(ROOT, Some(writer.root_version));
         let seal = |key: &[u8], content: &[u8]| {
             row::seal(active, crate::random::bytes().expose(), key, epoch, content)
@@ -273,6 +275,7 @@ impl Barrier {
         if let Ok(version) = &outcome {
             writer.root_version = *version;
             self.uses.store(root.uses, Ordering::Relaxed);
+            self.unstored_uses.fetch_sub(unstored, Ordering::Relaxed);
             writer.root = root;
             if let Some((ring, _)) = extra.ring {
                 *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);

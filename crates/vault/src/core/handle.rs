@@ -351,6 +351,11 @@ impl Active {
 
     /// The token with this text, if it is valid.
     pub(crate) fn find_token(&self, presented: &str) -> Result<Option<Held>, Error> {
+        if presented.starts_with(super::batch::PREFIX) {
+            let Some(held) = self.open_batch(presented) else { return Ok(None) };
+            let is_valid = self.leases.is_valid(&held, self.now(), self)?;
+            return Ok(is_valid.then_some(held));
+        }
         let key = self.leases.keys.key(presented);
         let held = self.leases.find(key, self.now(), self)?;
         Ok(held.filter(|held| held.record.kind == Kind::Token))
@@ -361,11 +366,16 @@ impl Active {
         if token.record.uses == 1 { self.revoke(token.key) } else { Ok(()) }
     }
 
+    /// The public handle of a token; empty for batch tokens.
+    pub(crate) fn accessor(&self, token: &Held) -> String {
+        if token.is_batch() { String::new() } else { self.leases.keys.accessor(token.key) }
+    }
+
     pub(crate) fn caller(&self, token: &Held) -> Caller {
         let mounts = self.mounts();
         Caller {
             token_id: token.key.to_hex(),
-            accessor: self.leases.keys.accessor(token.key),
+            accessor: self.accessor(token),
             display_name: token.profile.display_name.clone(),
             entity_id: token.profile.entity.clone(),
             policies: self.policies_of(token).0,

@@ -62,6 +62,21 @@ impl Bounds {
     }
 }
 
+/// Which kind of token a login gets: the method's word, then the mount's.
+fn login_kind(mount: &MountEntry, auth: &Auth) -> Result<TokenKind, Error> {
+    let tuned = TokenKind::parse(&mount.config.token_type).unwrap_or_default();
+    let kind = match (tuned, auth.token_kind) {
+        (TokenKind::Batch, _) | (_, TokenKind::Batch) => TokenKind::Batch,
+        (TokenKind::DefaultBatch, TokenKind::Default | TokenKind::DefaultBatch)
+        | (TokenKind::Default, TokenKind::DefaultBatch) => TokenKind::Batch,
+        _ => TokenKind::Service,
+    };
+    if kind == TokenKind::Batch && (auth.num_uses != 0 || !auth.period.is_zero()) {
+        return Err(Error::invalid("batch tokens can have neither a period nor a number of uses"));
+    }
+    Ok(kind)
+}
+
 /// A new token's text.
 pub(crate) fn token_text() -> Zeroizing<String> {
     Zeroizing::new(format!("hvs.{}", random::base62(TOKEN_DIGITS)))
@@ -101,6 +116,13 @@ impl Active {
             expires_ms,
             lease_id: String::new(),
         };
+        if new.profile.token_kind == TokenKind::Batch {
+            let record = self.leases.unstored(&new, now);
+            let text = self.seal_batch(&record, &new.profile)?;
+            let key = self.leases.keys.key(&text);
+            let held = Held { key, version: 0, record, profile: std::sync::Arc::new(new.profile) };
+            return Ok((self.describe(&held, text, now), held));
+        }
         let mut transaction = also;
         let held = self.leases.issue(&text, new, now, &mut transaction)?;
         self.barrier.commit(transaction)?;
@@ -115,7 +137,7 @@ impl Active {
         let (policies, identity_policies) = self.policies_of(held);
         IssuedAuth {
             client_token: text,
-            accessor: self.leases.keys.accessor(held.key),
+            accessor: self.accessor(held),
             policies,
             token_policies: profile.policies.clone(),
             identity_policies,
@@ -123,7 +145,7 @@ impl Active {
             lease_duration: Seconds(left),
             renewable: profile.renewable,
             entity_id: profile.entity.clone(),
-            token_type: "service".to_owned(),
+            token_type: if held.is_batch() { "batch" } else { "service" }.to_owned(),
             orphan: held.record.parent.is_none(),
             num_uses: profile.num_uses,
         }
@@ -174,6 +196,7 @@ impl Active {
         let source = mount.path.trim_start_matches("auth/").replace('/', "-");
         let display_name =
             format!("{source}{}", auth.display_name).trim_end_matches('-').to_owned();
+        let token_kind = login_kind(mount, &auth)?;
         let entity = match &auth.alias {
             Some(alias) => {
                 let now = super::renew::instant(self.release_time()?).to_rfc3339();
@@ -189,8 +212,8 @@ impl Active {
             policies,
             metadata: auth.metadata,
             display_name,
-            token_kind: TokenKind::Service,
-            renewable: auth.renewable,
+            token_kind,
+            renewable: auth.renewable && token_kind != TokenKind::Batch,
             ttl,
             max_ttl: auth.max_ttl,
             explicit_max_ttl: auth.explicit_max_ttl,
@@ -227,7 +250,12 @@ impl Active {
             return Ok((IssuedLease { duration, ..IssuedLease::default() }, warnings));
         }
         let now = self.release_time()?;
-        let ttl = bounds.ttl(Seconds::ZERO, &mut warnings);
+        let mut ttl = bounds.ttl(Seconds::ZERO, &mut warnings);
+        let batch = token.filter(|token| token.is_batch());
+        if let Some(batch) = batch {
+            // A batch token's leases end with it (CVE-2020-25816).
+            ttl = ttl.min(Seconds(batch.record.expires_ms.saturating_sub(now) / 1000));
+        }
         let lease_id = format!("{}/{}", path.trim_end_matches('/'), random::base62(24));
         let new = New {
             kind: Kind::Secret,
@@ -235,7 +263,7 @@ impl Active {
                 path: path.to_owned(),
                 mount: mount.accessor.clone(),
                 entity: token.map_or_else(String::new, |token| token.profile.entity.clone()),
-                renewable: lease.renewable,
+                renewable: lease.renewable && batch.is_none(),
                 ttl,
                 max_ttl: lease.max_ttl,
                 internal: lease.internal,
@@ -244,7 +272,10 @@ impl Active {
             },
             mount_generation: mount.generation,
             entity_generation: token.map_or(0, |token| token.record.entity_generation),
-            parent: token.map(|token| token.key),
+            parent: match batch {
+                Some(batch) => batch.record.parent,
+                None => token.map(|token| token.key),
+            },
             expires_ms: now.saturating_add(millis(ttl)),
             lease_id: lease_id.clone(),
         };

@@ -37,7 +37,7 @@ impl Active {
         text: Zeroizing<String>,
     ) -> Result<(IssuedAuth, Vec<String>), Error> {
         let profile = &held.profile;
-        if !profile.renewable || held.record.expires_ms == 0 {
+        if !profile.renewable || held.record.expires_ms == 0 || held.is_batch() {
             return Err(Error::invalid("lease is not renewable"));
         }
         let mut warnings = Vec::new();

@@ -57,7 +57,7 @@ impl Trail {
 
     pub(super) fn authenticated(&mut self, active: &Active, token: &Held) {
         let (record, profile) = (&token.record, &token.profile);
-        let accessor = active.leases.keys.accessor(token.key);
+        let accessor = active.accessor(token);
         self.request.client_token_accessor.clone_from(&accessor);
         let (policies, identity_policies) = active.policies_of(token);
         self.auth = Some(AuditAuth {
@@ -69,7 +69,7 @@ impl Trail {
             identity_policies,
             metadata: profile.metadata.clone(),
             entity_id: profile.entity.clone(),
-            token_type: "service".to_owned(),
+            token_type: if token.is_batch() { "batch" } else { "service" }.to_owned(),
             issue_time: instant(record.issued_ms).to_rfc3339(),
             ttl: profile.ttl.0,
             allowed: false,

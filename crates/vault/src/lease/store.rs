@@ -50,6 +50,13 @@ pub(crate) struct New {
     pub(crate) lease_id: String,
 }
 
+impl Held {
+    /// Whether it is a token without a record.
+    pub(crate) fn is_batch(&self) -> bool {
+        self.profile.token_kind == vault_sdk::TokenKind::Batch
+    }
+}
+
 /// All leases.
 #[derive(Debug)]
 pub(crate) struct Leases {
@@ -211,6 +218,23 @@ impl Leases {
     ) -> Result<Option<Held>, Error> {
         let Some(held) = self.get(key)? else { return Ok(None) };
         Ok(if self.is_valid(&held, now_ms, ground)? { Some(held) } else { None })
+    }
+
+    /// The record of a token that is not stored.
+    pub(crate) fn unstored(&self, new: &New, now_ms: u64) -> Record {
+        Record {
+            kind: new.kind,
+            sequence: self.barrier.next_sequence(),
+            mount_generation: new.mount_generation,
+            entity_generation: new.entity_generation,
+            parent: new.parent,
+            profile: new.profile.encode().0,
+            issued_ms: now_ms,
+            renewed_ms: 0,
+            expires_ms: new.expires_ms,
+            uses: 0,
+            tail: String::new(),
+        }
     }
 
     /// Adds a new lease with this identifier (token or lease id) to a transaction.

@@ -74,6 +74,9 @@ impl TokenEngine {
         if parent.profile.num_uses > 0 {
             return Err(Error::invalid("restricted use token cannot generate child tokens"));
         }
+        if parent.is_batch() {
+            return Err(Error::invalid("batch tokens cannot create more tokens"));
+        }
         let is_sudo = self.is_sudo(&call.request.path)?;
         let needs_sudo = |what: &str| {
             if is_sudo {
@@ -102,9 +105,6 @@ impl TokenEngine {
                 return Err(Error::Invalid(format!("invalid 'token_type' value {other:?}")));
             }
         };
-        if wants_batch {
-            return Err(Error::invalid("batch tokens are not supported yet"));
-        }
         let no_parent = match role {
             Some(role) => role.orphan,
             None if orphan => true,
@@ -171,6 +171,16 @@ impl TokenEngine {
             bound if asked_uses == 0 => bound,
             bound => asked_uses.min(bound),
         };
+        let refused = [
+            (is_root, "batch tokens cannot be root tokens"),
+            (!id.is_empty(), "cannot specify an id for a batch token"),
+            (!period.is_zero(), "batch tokens cannot be periodic"),
+            (num_uses != 0, "batch tokens cannot have a number of uses"),
+            (!explicit_max_ttl.is_zero(), "batch tokens cannot have an explicit maximum"),
+        ];
+        if let Some((_, why)) = refused.into_iter().find(|(is_so, _)| wants_batch && *is_so) {
+            return Err(Error::invalid(why));
+        }
         let profile = Profile {
             path,
             mount: mount.accessor.clone(),
@@ -183,8 +193,11 @@ impl TokenEngine {
             policies,
             metadata: call.text_map("meta"),
             display_name,
-            token_kind: TokenKind::Service,
-            renewable: call.bool("renewable") && role.is_none_or(|role| role.renewable) && !endless,
+            token_kind: if wants_batch { TokenKind::Batch } else { TokenKind::Service },
+            renewable: !wants_batch
+                && call.bool("renewable")
+                && role.is_none_or(|role| role.renewable)
+                && !endless,
             ttl,
             explicit_max_ttl,
             period,
