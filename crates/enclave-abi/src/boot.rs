@@ -1,7 +1,7 @@
 //! Arguments, environment and circumstances of a start, from host to enclave: untrusted.
 //!
 //! ```text
-//! 0  magic    8 bytes "CSMBOOT1"
+//! 0  magic    8 bytes "CSMBOOT2"
 //! 8  argc     u32
 //! 12 envc     u32
 //! 16 ignored  u64: signals that the host process was started to ignore, bit n for signal n (`entry::event_of`)
@@ -91,6 +91,9 @@ impl Boot {
         let envc = u32_at(bytes, 12).ok_or(short)? as usize;
         let ignored = u64_at(bytes, 16).ok_or(short)?;
         let processors = u32_at(bytes, 24).ok_or(short)?;
+        if u32_at(bytes, 28).ok_or(short)? != 0 {
+            return Err(Malformed { reason: "a reserved word is not zero" });
+        }
         let body = bytes.get(STRINGS..).ok_or(short)?;
         let Some((0, body)) = body.split_last() else {
             return Err(Malformed { reason: "last string is not terminated" });
@@ -128,6 +131,13 @@ mod tests {
         assert_eq!(Boot::from_bytes(&boot().to_bytes().unwrap()), Ok(boot()));
         let empty = Boot::default();
         assert_eq!(Boot::from_bytes(&empty.to_bytes().unwrap()), Ok(empty));
+    }
+
+    #[test]
+    fn the_reserved_word_must_be_zero() {
+        let mut bytes = boot().to_bytes().unwrap();
+        bytes[28] = 1;
+        assert!(Boot::from_bytes(&bytes).is_err());
     }
 
     #[test]
