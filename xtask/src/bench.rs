@@ -7,6 +7,7 @@
 
 mod alternate;
 mod attestation;
+mod processes;
 mod rows;
 mod stats;
 mod table;
@@ -50,7 +51,7 @@ pub(crate) const TRANSITION_CYCLES: [u32; 2] = [0, 10_000];
 /// Measures, prints the table, and fails if a row failed or missed its target.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let mut rows: Vec<Row> = match args.what {
-        What::Runtime => rows::runtime()?,
+        What::Runtime => rows::runtime()?.into_iter().chain(processes::rows()?).collect(),
         What::Attestation => attestation::rows()?,
     };
     if let Some(text) = &args.only {

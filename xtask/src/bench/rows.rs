@@ -146,7 +146,7 @@ fn compile(name: &str, source: &str) -> Result<PathBuf> {
     compile_with("musl-gcc", name, source)
 }
 
-fn compile_with(compiler: &str, name: &str, source: &str) -> Result<PathBuf> {
+pub(super) fn compile_with(compiler: &str, name: &str, source: &str) -> Result<PathBuf> {
     let folder = workspace::root().join("target").join("bench");
     fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
     let (from, to) = (folder.join(name).with_extension("c"), folder.join(name));
@@ -174,7 +174,7 @@ fn transitions_test() -> Result<PathBuf> {
 }
 
 /// The last number on the standard output of a program that measures itself.
-fn printed(command: &mut Command) -> Result<Sample> {
+pub(super) fn printed(command: &mut Command) -> Result<Sample> {
     let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::null())
@@ -231,13 +231,13 @@ fn signed_start(casemate: &Path) -> Result<Probe> {
     }))
 }
 
-fn enclave(casemate: &Path, cycles: u32) -> Command {
+pub(super) fn enclave(casemate: &Path, cycles: u32) -> Command {
     let mut command = Command::new(casemate);
     command.args(["run", "--dev"]).arg(format!("--emu-transition-cycles={cycles}"));
     command
 }
 
-fn milliseconds(command: &mut Command) -> Result<Sample> {
+pub(super) fn milliseconds(command: &mut Command) -> Result<Sample> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let start = Instant::now();
     let status = command.status().with_context(|| format!("cannot start {command:?}"))?;

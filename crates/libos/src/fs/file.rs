@@ -20,7 +20,7 @@ use crate::{
         stat::{S_IFREG, Stat},
     },
     net::Socket,
-    process::thread::Thread,
+    process::{Process, thread::Thread},
     sync::{Lock, Mutex},
     user::UserMem,
     wait::WaitQueue,
@@ -105,6 +105,11 @@ pub(crate) trait File: Send + Sync {
     }
 
     fn epoll(&self) -> Option<&Epoll> {
+        None
+    }
+
+    /// The process a pidfd refers to.
+    fn process(&self) -> Option<&Arc<Process>> {
         None
     }
 

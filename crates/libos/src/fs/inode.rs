@@ -107,6 +107,11 @@ pub(crate) trait Inode: Send + Sync {
         Err(Errno::EINVAL)
     }
 
+    /// Whether what is read from it may be run as a program: it is measured, or was made inside.
+    fn may_execute(&self) -> bool {
+        true
+    }
+
     /// Whether a missing name here is missing because the manifest does not list it.
     fn is_closed(&self) -> bool {
         false

@@ -101,6 +101,11 @@ impl HostInode {
 }
 
 impl Inode for HostInode {
+    /// The host's files are not measured; a development run trusts what it saw first.
+    fn may_execute(&self) -> bool {
+        self.policy.record
+    }
+
     fn file_type(&self) -> u32 {
         self.file_type
     }
@@ -362,6 +367,10 @@ impl HostInput {
 }
 
 impl Inode for HostInput {
+    fn may_execute(&self) -> bool {
+        false
+    }
+
     fn file_type(&self) -> u32 {
         S_IFREG
     }

@@ -174,6 +174,16 @@ fn open_executable(location: &Location) -> Result<Arc<OpenFile>> {
     if stat.file_type() != S_IFREG || stat.mode & 0o111 == 0 {
         return Err(Errno::EACCES);
     }
+    if !location.inode().may_execute() {
+        let path = String::from_utf8_lossy(&location.path()).into_owned();
+        log::once(
+            Level::Error,
+            format!(
+                "{path}: not run, because its content is not measured; make it a trusted file of the manifest"
+            ),
+        );
+        return Err(Errno::EACCES);
+    }
     let file = Arc::clone(location.inode()).open(O_RDONLY)?;
     let file = OpenFile::new(file, Some(location.clone()), O_RDONLY);
     if file.holds_code() { Ok(file) } else { Err(Errno::EACCES) }

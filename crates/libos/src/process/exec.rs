@@ -90,7 +90,7 @@ fn start_afresh(process: &Process) {
 }
 
 /// Handlers lie in memory that is gone: only what was ignored stays ignored.
-fn ignored_only(old: &Actions) -> Actions {
+pub(super) fn ignored_only(old: &Actions) -> Actions {
     let mut new = Actions::default();
     for signo in 1..=NSIG {
         if old.get(signo).handler == SIG_IGN {

@@ -116,6 +116,11 @@ impl Family {
         *self.verdict.lock()
     }
 
+    /// Whether it has ended, waited for or not.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.zombie.load(SeqCst)
+    }
+
     /// How it ended, if it has and nobody has waited for it.
     pub(crate) fn ended(&self) -> Option<Ended> {
         if self.zombie.load(SeqCst) { self.verdict() } else { None }

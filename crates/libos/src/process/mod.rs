@@ -11,6 +11,7 @@ pub(crate) mod exec;
 pub(crate) mod family;
 pub(crate) mod fd;
 pub(crate) mod limits;
+pub(crate) mod pidfd;
 pub(crate) mod spawn;
 pub(crate) mod stop;
 pub(crate) mod thread;

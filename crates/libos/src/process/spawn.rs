@@ -7,13 +7,18 @@ use enclave_rt::context::Context;
 
 use super::{
     Origin, Process,
+    exec::ignored_only,
+    pidfd::PidFd,
     thread::{Start, Thread},
 };
 use crate::{
     errno::{Errno, Result},
+    fs::file::OpenFile,
+    linux::fcntl::O_RDWR,
     linux::sched::{
-        CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_FILES, CLONE_FS, CLONE_PARENT_SETTID,
-        CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM,
+        CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_CLEAR_SIGHAND, CLONE_FILES, CLONE_FS,
+        CLONE_PARENT_SETTID, CLONE_PIDFD, CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK,
+        CLONE_VM,
     },
     log::{self, Level},
     process, system,
@@ -34,6 +39,8 @@ pub(crate) struct Request {
     pub(crate) parent_tid: u64,
     pub(crate) child_tid: u64,
     pub(crate) tls: u64,
+    /// Where the pidfd is written (`CLONE_PIDFD`).
+    pub(crate) pidfd: u64,
 }
 
 /// A parent that waits until its child no longer uses its memory.
@@ -146,6 +153,18 @@ fn prepare(
     }
     if flags & CLONE_PARENT_SETTID != 0 {
         caller.user().write_u32(request.parent_tid, thread.tid)?;
+    }
+    if flags & CLONE_PIDFD != 0 {
+        let open = OpenFile::new(PidFd::new(Arc::clone(&thread.process)), None, O_RDWR);
+        let limit = caller.process.limits.lock().descriptors();
+        let fd = caller.process.files.lock().insert(open, true, 0, limit)?;
+        #[allow(clippy::cast_possible_truncation, reason = "descriptors are int")]
+        caller.user().write_u32(request.pidfd, fd as u32)?;
+    }
+    if flags & CLONE_CLEAR_SIGHAND != 0 {
+        let mut actions = thread.process.actions.lock();
+        let ignored = ignored_only(&actions);
+        *actions = ignored;
     }
     if flags & CLONE_CHILD_CLEARTID != 0 {
         thread.clear_child_tid.store(request.child_tid, SeqCst);

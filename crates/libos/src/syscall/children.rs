@@ -6,12 +6,15 @@ use core::sync::atomic::Ordering::SeqCst;
 use super::{Call, End, int, uint};
 use crate::{
     errno::{Errno, Result},
+    fs::file::OpenFile,
     linux::{
         Encoder,
-        fcntl::PATH_MAX,
+        fcntl::{O_NONBLOCK, O_RDWR, PATH_MAX},
         sched::{
-            CLONE_VFORK, CLONE_VM, CSIGNAL, P_ALL, P_PGID, P_PID, W_ANY_KIND, WCONTINUED, WEXITED,
-            WNOHANG, WNOWAIT, WSTOPPED,
+            CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_CLEAR_SIGHAND, CLONE_DETACHED,
+            CLONE_FILES, CLONE_FS, CLONE_PARENT_SETTID, CLONE_PIDFD, CLONE_SETTLS, CLONE_SIGHAND,
+            CLONE_SYSVSEM, CLONE_THREAD, CLONE_VFORK, CLONE_VM, CSIGNAL, P_ALL, P_PGID, P_PID,
+            P_PIDFD, W_ANY_KIND, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED,
         },
         signal::{CLD_CONTINUED, CLD_STOPPED, NSIG, SIGCHLD, SIGCONT},
         time::{CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, NS},
@@ -20,6 +23,7 @@ use crate::{
     process::{
         Process,
         exec::replace_program,
+        pidfd::PidFd,
         spawn::{self, Request},
     },
     signal::info::{Info, SIGINFO_SIZE},
@@ -36,9 +40,75 @@ const STRINGS_MAX: usize = (2 << 20) / 8;
 pub(crate) fn sys_clone(call: &mut Call<'_>) -> Result<u64> {
     let [flags, stack, parent_tid, child_tid, tls, _] = call.args;
     let exit_signal = exit_signal(flags & CSIGNAL)?;
+    // The parent's thread ID and the pidfd have one place.
+    let flags = flags & 0xffff_ffff & !CSIGNAL;
+    if flags & CLONE_PIDFD != 0 && flags & (CLONE_PARENT_SETTID | CLONE_THREAD) != 0 {
+        return Err(Errno::EINVAL);
+    }
     let request =
-        Request { flags: flags & !CSIGNAL, exit_signal, stack, parent_tid, child_tid, tls };
+        Request { flags, exit_signal, stack, parent_tid, child_tid, tls, pidfd: parent_tid };
     spawn::clone(call.thread, call.context, request).map(u64::from)
+}
+
+/// Smallest `struct clone_args`.
+const CLONE_ARGS_SIZE: u64 = 64;
+/// What `clone3(2)` can do here: not namespaces, cgroups or a choice of ID.
+const CLONE3_FLAGS: u64 = CLONE_VM
+    | CLONE_FS
+    | CLONE_FILES
+    | CLONE_SIGHAND
+    | CLONE_PIDFD
+    | CLONE_VFORK
+    | CLONE_THREAD
+    | CLONE_SYSVSEM
+    | CLONE_SETTLS
+    | CLONE_PARENT_SETTID
+    | CLONE_CHILD_CLEARTID
+    | CLONE_DETACHED
+    | CLONE_CHILD_SETTID
+    | CLONE_CLEAR_SIGHAND;
+
+/// `clone3(2)`.
+pub(crate) fn sys_clone3(call: &mut Call<'_>) -> Result<u64> {
+    let [cl_args, size, ..] = call.args;
+    if size < CLONE_ARGS_SIZE {
+        return Err(Errno::EINVAL);
+    }
+    if size > 4096 {
+        return Err(Errno::E2BIG);
+    }
+    let mut words = [0; 11];
+    for (i, word) in words.iter_mut().enumerate().take(usize::try_from(size / 8).unwrap_or(0)) {
+        *word = call.user().u64(cl_args.wrapping_add(i as u64 * 8))?;
+    }
+    let [flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, ..] =
+        words;
+    if flags & !CLONE3_FLAGS != 0 || set_tid != 0 || (stack == 0) != (stack_size == 0) {
+        return Err(Errno::EINVAL);
+    }
+    let exit_signal = self::exit_signal(exit_signal)?;
+    if flags & CLONE_THREAD != 0 && exit_signal != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let stack = stack.wrapping_add(stack_size);
+    let request = Request { flags, exit_signal, stack, parent_tid, child_tid, tls, pidfd };
+    spawn::clone(call.thread, call.context, request).map(u64::from)
+}
+
+/// `pidfd_open(2)`.
+pub(crate) fn sys_pidfd_open(call: &mut Call<'_>) -> Result<u64> {
+    let [pid, flags, ..] = call.args;
+    if uint(flags) & !O_NONBLOCK != 0 || int(pid) <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    let process = system::process(uint(pid)).ok_or(Errno::ESRCH)?;
+    let status = O_RDWR | uint(flags) & O_NONBLOCK;
+    call.install(OpenFile::new(PidFd::new(process), None, status), true)
+}
+
+/// The process of a pidfd argument.
+pub(crate) fn process_of(call: &Call<'_>, pidfd: u64) -> Result<Arc<Process>> {
+    call.file(pidfd)?.file().process().cloned().ok_or(Errno::EBADF)
 }
 
 fn exit_signal(signo: u64) -> Result<u32> {
@@ -196,6 +266,7 @@ pub(crate) fn sys_waitid(call: &mut Call<'_>) -> Result<u64> {
     if options & !known != 0 || options & (WEXITED | WSTOPPED | WCONTINUED) == 0 {
         return Err(Errno::EINVAL);
     }
+    let mut nonblocking = false;
     let which = match uint(idtype) {
         P_ALL => Which::All,
         P_PID if int(id) <= 0 => return Err(Errno::EINVAL),
@@ -203,9 +274,18 @@ pub(crate) fn sys_waitid(call: &mut Call<'_>) -> Result<u64> {
         P_PGID if int(id) < 0 => return Err(Errno::EINVAL),
         P_PGID if id == 0 => Which::Group(call.process().pgid.load(SeqCst)),
         P_PGID => Which::Group(uint(id)),
+        P_PIDFD => {
+            let open = call.file(id)?;
+            let process = open.file().process().ok_or(Errno::EBADF)?;
+            nonblocking = open.is_nonblocking();
+            Which::Pid(process.pid)
+        }
         _ => return Err(Errno::EINVAL),
     };
-    let change = wait_for_change(call, which, options)?;
+    let change = match nonblocking {
+        true => Some(look(call, which, options)?.ok_or(Errno::EAGAIN)?),
+        false => wait_for_change(call, which, options)?,
+    };
     if rusage != 0
         && let Some(change) = &change
     {

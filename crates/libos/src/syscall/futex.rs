@@ -26,8 +26,8 @@ use crate::{
 /// Every bit of a bitset.
 const MATCH_ANY: u32 = u32::MAX;
 
-/// A word of a process.
-type Key = (u32, u64);
+/// A word of an address space, or of the memory that several share (number 0).
+type Key = (u64, u64);
 
 struct Sleeping {
     key: Key,
@@ -40,7 +40,16 @@ struct Sleeping {
 static SLEEPING: Mutex<Vec<Sleeping>> = Mutex::new(Vec::new());
 
 fn key(call: &Call<'_>, uaddr: u64) -> Result<Key> {
-    if !uaddr.is_multiple_of(4) { Err(Errno::EINVAL) } else { Ok((call.process().pid, uaddr)) }
+    key_of(call.thread, uaddr)
+}
+
+fn key_of(thread: &Thread, uaddr: u64) -> Result<Key> {
+    if !uaddr.is_multiple_of(4) {
+        return Err(Errno::EINVAL);
+    }
+    // Shared memory has the same addresses in every process.
+    let shared = thread.space.lock().is_shared(uaddr);
+    Ok((if shared { 0 } else { thread.space.id() }, uaddr))
 }
 
 /// `futex(2)`.
@@ -193,7 +202,7 @@ pub(crate) fn leave(thread: &Thread) {
     }
     let tid_word = thread.clear_tid();
     if tid_word != 0 && thread.user().write_u32(tid_word, 0).is_ok() {
-        let _ = wake((thread.process.pid, tid_word), 1, MATCH_ANY);
+        let _ = key_of(thread, tid_word).and_then(|key| wake(key, 1, MATCH_ANY));
     }
 }
 
@@ -226,7 +235,7 @@ fn mark_dead(thread: &Thread, word: u64) -> Result<()> {
         let new = old & FUTEX_WAITERS | FUTEX_OWNER_DIED;
         if user.compare_exchange_u32(word, old, new)? == old {
             if old & FUTEX_WAITERS != 0 {
-                wake((thread.process.pid, word), 1, MATCH_ANY)?;
+                wake(key_of(thread, word)?, 1, MATCH_ANY)?;
             }
             return Ok(());
         }

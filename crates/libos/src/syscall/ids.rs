@@ -1,11 +1,12 @@
 //! Who a process is: IDs of processes, users and groups, capabilities.
 
+use alloc::sync::Arc;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::{Call, int, uint};
 use crate::{
     errno::{Errno, Result},
-    process::credentials::Ids,
+    process::{Process, credentials::Ids},
     system,
 };
 
@@ -224,10 +225,10 @@ pub(crate) fn sys_setgroups(call: &mut Call<'_>) -> Result<u64> {
 }
 
 /// The process a `pid` argument names; 0 is the caller.
-fn named(call: &Call<'_>, pid: u64) -> Result<alloc::sync::Arc<crate::process::Process>> {
+fn named(call: &Call<'_>, pid: u64) -> Result<Arc<Process>> {
     let pid = uint(pid);
     if pid == 0 || pid == call.process().pid {
-        return Ok(alloc::sync::Arc::clone(call.process()));
+        return Ok(Arc::clone(call.process()));
     }
     system::process(pid).ok_or(Errno::ESRCH)
 }
@@ -248,12 +249,29 @@ pub(crate) fn sys_setpgid(call: &mut Call<'_>) -> Result<u64> {
     if int(pgid) < 0 {
         return Err(Errno::EINVAL);
     }
+    let own = call.process();
     let process = named(call, pid)?;
+    let session = own.sid.load(Relaxed);
+    if process.pid != own.pid {
+        if process.ppid() != own.pid {
+            return Err(Errno::ESRCH);
+        }
+        if process.sid.load(Relaxed) != session {
+            return Err(Errno::EPERM);
+        }
+        if process.has_executed.load(Relaxed) {
+            return Err(Errno::EACCES);
+        }
+    }
     // A session leader keeps its group.
     if process.sid.load(Relaxed) == process.pid {
         return Err(Errno::EPERM);
     }
     let group = if uint(pgid) == 0 { process.pid } else { uint(pgid) };
+    let in_session = |p: &Arc<Process>| p.sid.load(Relaxed) == session;
+    if group != process.pid && !system::group(group).iter().any(in_session) {
+        return Err(Errno::EPERM);
+    }
     process.pgid.store(group, Relaxed);
     Ok(0)
 }
@@ -266,7 +284,7 @@ pub(crate) fn sys_getsid(call: &mut Call<'_>) -> Result<u64> {
 /// `setsid(2)`.
 pub(crate) fn sys_setsid(call: &mut Call<'_>) -> Result<u64> {
     let process = call.process();
-    if process.pgid.load(Relaxed) == process.pid {
+    if !system::group(process.pid).is_empty() {
         return Err(Errno::EPERM);
     }
     process.sid.store(process.pid, Relaxed);

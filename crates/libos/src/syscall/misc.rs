@@ -1,6 +1,6 @@
 //! The system: names, limits, usage, randomness, children.
 
-use alloc::{vec, vec::Vec};
+use alloc::{sync::Arc, vec, vec::Vec};
 
 use super::{Call, RELEASE, children, int, uint};
 use crate::{
@@ -10,7 +10,10 @@ use crate::{
         time::{CLOCK_THREAD_CPUTIME_ID, NS},
         u64_at,
     },
-    process::limits::{Limit, RLIM_NLIMITS, RLIMIT_NOFILE},
+    process::{
+        Process,
+        limits::{Limit, RLIM_NLIMITS, RLIMIT_NOFILE},
+    },
     rt, system, time,
     user::CHUNK,
 };
@@ -98,12 +101,12 @@ fn resource(arg: u64) -> Result<usize> {
     usize::try_from(uint(arg)).ok().filter(|&r| r < RLIM_NLIMITS).ok_or(Errno::EINVAL)
 }
 
-fn set_limit(call: &Call<'_>, resource: usize, addr: u64) -> Result<()> {
+fn set_limit(call: &Call<'_>, process: &Process, resource: usize, addr: u64) -> Result<()> {
     let bytes = call.user().bytes(addr, 16)?;
     let soft = u64_at(&bytes, 0).unwrap_or(0);
     let hard = u64_at(&bytes, 8).unwrap_or(0);
     let is_root = call.process().credentials.lock().is_root();
-    let mut limits = call.process().limits.lock();
+    let mut limits = process.limits.lock();
     if soft > hard {
         return Err(Errno::EINVAL);
     }
@@ -115,33 +118,34 @@ fn set_limit(call: &Call<'_>, resource: usize, addr: u64) -> Result<()> {
     Ok(())
 }
 
-fn get_limit(call: &Call<'_>, resource: usize, addr: u64) -> Result<()> {
-    let limit = call.process().limits.lock().0[resource];
+fn get_limit(call: &Call<'_>, process: &Process, resource: usize, addr: u64) -> Result<()> {
+    let limit = process.limits.lock().0[resource];
     call.user().write(addr, &Encoder::new().u64(limit.soft).u64(limit.hard).finish())
 }
 
 /// `getrlimit(2)`.
 pub(crate) fn sys_getrlimit(call: &mut Call<'_>) -> Result<u64> {
-    get_limit(call, resource(call.args[0])?, call.args[1]).map(|()| 0)
+    get_limit(call, call.process(), resource(call.args[0])?, call.args[1]).map(|()| 0)
 }
 
 /// `setrlimit(2)`.
 pub(crate) fn sys_setrlimit(call: &mut Call<'_>) -> Result<u64> {
-    set_limit(call, resource(call.args[0])?, call.args[1]).map(|()| 0)
+    set_limit(call, call.process(), resource(call.args[0])?, call.args[1]).map(|()| 0)
 }
 
-/// `prlimit(2)`, of the calling process.
+/// `prlimit(2)`.
 pub(crate) fn sys_prlimit64(call: &mut Call<'_>) -> Result<u64> {
     let [pid, which, new_limit, old_limit, ..] = call.args;
-    if uint(pid) != 0 && uint(pid) != call.process().pid {
-        return Err(Errno::ESRCH);
-    }
+    let process = match uint(pid) {
+        0 => Arc::clone(call.process()),
+        pid => system::process(pid).ok_or(Errno::ESRCH)?,
+    };
     let which = resource(which)?;
     if old_limit != 0 {
-        get_limit(call, which, old_limit)?;
+        get_limit(call, &process, which, old_limit)?;
     }
     if new_limit != 0 {
-        set_limit(call, which, new_limit)?;
+        set_limit(call, &process, which, new_limit)?;
     }
     Ok(0)
 }

@@ -310,6 +310,24 @@ pub(crate) fn sys_rt_sigqueueinfo(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
+/// `pidfd_send_signal(2)`.
+pub(crate) fn sys_pidfd_send_signal(call: &mut Call<'_>) -> Result<u64> {
+    let [pidfd, sig, info, flags, ..] = call.args;
+    if uint(flags) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let process = super::children::process_of(call, pidfd)?;
+    if process.family.has_ended() && system::process(process.pid).is_none() {
+        return Err(Errno::ESRCH);
+    }
+    let info = match info {
+        0 => signal_or_probe(sig)?.map(|signo| from_caller(call, signo, SI_USER)),
+        info => given_info(call, sig, info)?,
+    };
+    may_signal(call.process(), &process, info.map(|info| info.signo))?;
+    info.map_or(Ok(()), |info| send::to_process(&process, info)).map(|()| 0)
+}
+
 /// `rt_tgsigqueueinfo(2)`.
 pub(crate) fn sys_rt_tgsigqueueinfo(call: &mut Call<'_>) -> Result<u64> {
     let [tgid, tid, sig, info, ..] = call.args;

@@ -286,7 +286,7 @@ pub(crate) const ROWS: &[Row] = rows! {
     244 "mq_notify" Refused(Errno::ENOSYS, "POSIX message queues are not planned");
     245 "mq_getsetattr" Refused(Errno::ENOSYS, "POSIX message queues are not planned");
     246 "kexec_load" Refused(Errno::EPERM, "needs a privilege nobody has inside an enclave");
-    247 "waitid" Partial(children::sys_waitid, "no P_PIDFD");
+    247 "waitid" Implemented(children::sys_waitid);
     248 "add_key" Refused(Errno::ENOSYS, "no keyrings");
     249 "request_key" Refused(Errno::ENOSYS, "no keyrings");
     250 "keyctl" Refused(Errno::ENOSYS, "no keyrings");
@@ -374,7 +374,7 @@ pub(crate) const ROWS: &[Row] = rows! {
     332 "statx" Implemented(meta::sys_statx);
     333 "io_pgetevents" Refused(Errno::ENOSYS, "asynchronous I/O is not offered; programs fall back");
     334 "rseq" Refused(Errno::ENOSYS, "restartable sequences are planned");
-    424 "pidfd_send_signal" Refused(Errno::ENOSYS, "planned");
+    424 "pidfd_send_signal" Implemented(signals::sys_pidfd_send_signal);
     425 "io_uring_setup" Refused(Errno::ENOSYS, "asynchronous I/O is not offered; programs fall back");
     426 "io_uring_enter" Refused(Errno::ENOSYS, "asynchronous I/O is not offered; programs fall back");
     427 "io_uring_register" Refused(Errno::ENOSYS, "asynchronous I/O is not offered; programs fall back");
@@ -384,8 +384,8 @@ pub(crate) const ROWS: &[Row] = rows! {
     431 "fsconfig" Refused(Errno::EPERM, "needs a privilege nobody has inside an enclave");
     432 "fsmount" Refused(Errno::EPERM, "needs a privilege nobody has inside an enclave");
     433 "fspick" Refused(Errno::EPERM, "needs a privilege nobody has inside an enclave");
-    434 "pidfd_open" Refused(Errno::ENOSYS, "planned");
-    435 "clone3" Refused(Errno::ENOSYS, "falls back to clone");
+    434 "pidfd_open" Implemented(children::sys_pidfd_open);
+    435 "clone3" Partial(children::sys_clone3, "see clone; no set_tid, no cgroups");
     436 "close_range" Implemented(descriptor::sys_close_range);
     437 "openat2" Refused(Errno::ENOSYS, "planned");
     438 "pidfd_getfd" Refused(Errno::ENOSYS, "planned");

@@ -73,6 +73,11 @@ impl Space {
         Ok(Self::sit_down(copy, Arc::clone(&self.seat), id))
     }
 
+    /// A number that no other address space has had.
+    pub(crate) const fn id(&self) -> u64 {
+        self.id
+    }
+
     /// One more process has it.
     pub(crate) fn share(self: &Arc<Self>) -> Arc<Self> {
         self.users.fetch_add(1, SeqCst);

@@ -82,6 +82,11 @@ impl AddressSpace {
         (self.areas.iter().map(|(r, _)| r.end - r.start).sum(), self.commit.bytes())
     }
 
+    /// Whether the memory at `at` is shared with other processes (`MAP_SHARED`).
+    pub(crate) fn is_shared(&self, at: u64) -> bool {
+        self.areas.get(at).is_some_and(|(_, area)| area.shared)
+    }
+
     /// Whether the page at `at` is committed.
     pub(crate) fn is_resident(&self, at: u64) -> bool {
         self.commit.is_committed(at)

@@ -352,7 +352,11 @@ impl EmulatedEnclave {
                 }
                 Ok(outcome @ (Outcome::Aex | Outcome::NotResumed)) => {
                     if outcome == Outcome::NotResumed {
-                        // The frame is as it was: the asynchronous exit leaves it alone.
+                        // After ERESUME the frame is as it was, and the asynchronous exit leaves it alone. After
+                        // another leaf it is an older one.
+                        if record.after_leaf {
+                            super::leaf::save_interrupted(shared, record);
+                        }
                         record.state.store(OUTSIDE, Ordering::Relaxed);
                         signal::book(record, record::Exit::default());
                     }
@@ -584,6 +588,7 @@ impl Shared {
     /// Loads a frame's registers into the record, if they can be loaded.
     fn load(&self, record: &mut Record, frame: SsaFrame) -> bool {
         record.use_frame(frame);
+        record.after_leaf = false;
         record.load_gprs(self.options.strict);
         record.xfrm = self.xfrm.bits();
         let canonical = [record.iret.rip, record.fs_base, record.gs_base]

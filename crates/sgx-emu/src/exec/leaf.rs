@@ -36,6 +36,7 @@ unsafe extern "C" fn casemate_emu_on_leaf(record: *mut Record) -> u32 {
         },
     };
     record.iret.rip = rip;
+    record.after_leaf = true;
     match result {
         Ok(registers) => {
             // EREPORT leaves RAX alone, which is its number, 0; the others set RAX, ZF and CF.
@@ -78,6 +79,23 @@ fn run(shared: &Shared, leaf: u32, regs: &[u64; 16]) -> LeafResult {
     }
 }
 
+/// Saves the registers after a leaf for an asynchronous exit that a signal during the leaf makes.
+pub(super) fn save_interrupted(shared: &Shared, record: &mut Record) {
+    let gprs = registers(record);
+    let xsave = ptr::from_ref(&record.xsave).cast::<u8>();
+    signal::save(shared, record, &gprs, xsave, Exit::default());
+}
+
+fn registers(record: &Record) -> signal::Interrupted {
+    signal::Interrupted {
+        regs: record.regs,
+        rip: record.iret.rip,
+        rflags: record.iret.rflags,
+        fs_base: record.fs_base,
+        gs_base: record.gs_base,
+    }
+}
+
 /// A leaf faulted: an asynchronous exit at its ENCLU.
 fn fault(shared: &Shared, record: &mut Record, error: LeafError) {
     let exit = match error {
@@ -89,13 +107,7 @@ fn fault(shared: &Shared, record: &mut Record, error: LeafError) {
         }
         LeafError::Host(reason) => signal::die(&format!("emulated EPC: {reason}")),
     };
-    let gprs = signal::Interrupted {
-        regs: record.regs,
-        rip: record.iret.rip,
-        rflags: record.iret.rflags,
-        fs_base: record.fs_base,
-        gs_base: record.gs_base,
-    };
+    let gprs = registers(record);
     let xsave = ptr::from_ref(&record.xsave).cast::<u8>();
     signal::save(shared, record, &gprs, xsave, exit);
     signal::book(record, exit);

@@ -100,6 +100,8 @@ pub(super) struct Record {
     /// RDI of the EEXIT that asks for ERESUME, while the emulator itself serves an exception; else
     /// [`NOT_RELAYING`].
     pub(super) relay_resume: u64,
+    /// The registers in the record are those after a leaf, not those of the SSA frame.
+    pub(super) after_leaf: bool,
     /// The enclave's XFRM, for ERESUME in the assembly.
     pub(super) xfrm: u64,
     /// Signals that came while the thread was outside, bit n-1 for signal n.
