@@ -108,6 +108,11 @@ pub(crate) trait File: Send + Sync {
         None
     }
 
+    /// The measure of its content, if that cannot change unnoticed.
+    fn content(&self) -> Option<manifest::Hash> {
+        None
+    }
+
     /// The process a pidfd refers to.
     fn process(&self) -> Option<&Arc<Process>> {
         None

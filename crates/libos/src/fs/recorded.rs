@@ -97,6 +97,11 @@ impl File for RecordedFile {
         true
     }
 
+    fn content(&self) -> Option<manifest::Hash> {
+        let recorded = self.as_recorded.content();
+        if self.is_changed() { None } else { recorded }
+    }
+
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
         if self.is_changed() {
             return self.live.read_at(buffer, offset);

@@ -206,6 +206,10 @@ impl File for TrustedFile {
         true
     }
 
+    fn content(&self) -> Option<Hash> {
+        Some(self.tree.root())
+    }
+
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
         let left = usize::try_from(self.stat.size.saturating_sub(offset)).unwrap_or(usize::MAX);
         let total = buffer.len().min(left);

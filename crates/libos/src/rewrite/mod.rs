@@ -19,7 +19,7 @@ mod functions;
 mod plan;
 
 use alloc::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Weak},
     vec::Vec,
 };
@@ -28,7 +28,9 @@ use core::ops::Range;
 use decode::Flow;
 use plan::{JUMP, Plan, Site};
 
-use crate::fs::file::OpenFile;
+use manifest::Hash;
+
+use crate::{fs::file::OpenFile, sync::Mutex};
 
 /// Farthest that a trampoline may be from its site: `jmp rel32` with room for both to grow.
 pub(crate) const REACH: u64 = 1 << 30;
@@ -47,6 +49,30 @@ struct Rewritten {
     /// Length of the trampoline.
     len: u64,
     boundaries: Boundaries,
+}
+
+/// Plans by the content they were made from, the oldest first: every process has the same libraries.
+static BY_CONTENT: Mutex<VecDeque<(Hash, Arc<Plan>)>> = Mutex::new(VecDeque::new());
+
+fn plan_of(file: &OpenFile) -> Arc<Plan> {
+    let content = file.file().content();
+    if let Some(content) = content {
+        let known = BY_CONTENT.lock().iter().find(|(of, _)| *of == content).cloned();
+        if let Some((_, plan)) = known {
+            return plan;
+        }
+    }
+    // A file that cannot be read has no sites; its pages will fault.
+    let plan = Arc::new(Plan::of(file).unwrap_or_default());
+    // It may have changed while it was read.
+    if let Some(content) = content.filter(|_| file.file().content() == content) {
+        let mut plans = BY_CONTENT.lock();
+        if plans.len() == PLANS_MAX {
+            plans.pop_front();
+        }
+        plans.push_back((content, Arc::clone(&plan)));
+    }
+    plan
 }
 
 /// The rewritten sites of an address space.
@@ -74,8 +100,7 @@ impl Rewriter {
         if let Some((_, plan)) = known {
             return Arc::clone(plan);
         }
-        // A file that cannot be read has no sites; its pages will fault.
-        let plan = Arc::new(Plan::of(file).unwrap_or_default());
+        let plan = plan_of(file);
         self.plans.retain(|(of, _)| of.strong_count() > 0);
         if self.plans.len() < PLANS_MAX {
             self.plans.push((Arc::downgrade(file), Arc::clone(&plan)));
