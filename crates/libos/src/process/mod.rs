@@ -113,6 +113,17 @@ pub(crate) fn claim_slot(limit: u64, make: impl FnOnce(u64) -> Arc<Thread>) -> O
     None
 }
 
+/// Interrupts the threads of address spaces.
+pub(crate) fn interrupt_in(is_meant: impl Fn(&Space) -> bool) {
+    let own = enclave_rt::thread::index();
+    for (index, slot) in SLOTS.iter().enumerate() {
+        let meant = slot.lock().as_ref().is_some_and(|thread| is_meant(&thread.space));
+        if meant && index as u64 != own {
+            enclave_rt::thread::interrupt(index as u64);
+        }
+    }
+}
+
 /// A new thread ID.
 pub(crate) fn next_tid() -> u32 {
     NEXT_TID.fetch_add(1, Ordering::Relaxed)

@@ -18,6 +18,7 @@ use core::{
 use super::{memory::Memory, space::AddressSpace};
 use crate::{
     errno::Result,
+    process,
     sync::{Lock, Mutex},
     time,
     wait::Waiter,
@@ -118,6 +119,8 @@ impl Space {
                         Some(left) if left > 0 => waiter.park(Some(left)),
                         _ => {
                             seat.hurry.store(true, SeqCst);
+                            let resident = seat.state.lock().resident;
+                            process::interrupt_in(|space| space.id == resident);
                             waiter.park(None);
                         }
                     }
