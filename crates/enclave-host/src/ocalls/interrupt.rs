@@ -162,6 +162,11 @@ impl<'a> Current<'a> {
         let entry = Entry { tcs: self.tcs, function: EENTER, registers: [ENTER_EVENT, events, 0] };
         let reason = match self.enter(&entry, true) {
             Left::Exit([EXIT_RESUME, ..]) => return,
+            // The enclave was handling an exception already, which the platform had brought it: no frame is free. The main
+            // thread tries again.
+            Left::Exception(exception) if exception.function == EENTER => {
+                return self.told().add(events);
+            }
             Left::Exit([EXIT_ABORT, code, detail]) => thread::abort(code, detail),
             other => format!("telling thread {} of a signal failed: {other:x?}", self.index),
         };
